@@ -56,6 +56,10 @@ def _left(row: Row, now: datetime) -> TextCell | None:
     return TextCell(duration(-passed), "bad" if passed > -SOON_SECONDS else "")
 
 
+def _ended(row: Row, now: datetime) -> str | None:
+    return duration(now.timestamp() - row.ended) if row.ended else None
+
+
 def _share(value: Callable[[Row], float | None]) -> Callable[[Row, datetime], str | None]:
     return lambda row, _: None if (found := value(row)) is None else share(found)
 
@@ -69,6 +73,7 @@ _CELLS: Mapping[str, Callable[[Row, datetime], TextCell | str | None]] = {
     "labels": lambda row, _: " ".join(row.sandbox.labels),
     "age": _age,
     "left": _left,
+    "ended": _ended,
     "reason": lambda row, _: TextCell(row.reason, "bad") if row.status == "ERROR" else row.reason,
     "used": _share(lambda row: row.used),
     "memused": _share(lambda row: row.memory_used),

@@ -530,7 +530,23 @@ FIELDS: tuple[Field, ...] = (
             sort_title="time left",
         ),
     ),
-    Field(name="terminated_at", title="Ended at"),
+    Field(
+        name="terminated_at",
+        title="Ended at",
+        column=ColumnEntry(
+            id="ended",
+            heading="ENDED",
+            width=6,
+            position=18,
+            keep=6,
+            right=True,
+            timed=True,
+            sort=attrgetter("ended"),
+            sort_title="time of end",
+            descending=True,
+            mirrored=True,
+        ),
+    ),
     Field(
         name="error_type",
         title="Reason",
@@ -549,6 +565,7 @@ FIELDS: tuple[Field, ...] = (
             lambda row: f"{row.sandbox.error_type or ''} {row.sandbox.error_message or ''}".strip(),
             completions=_of("error_type"),
         ),
+        group="reason",
     ),
     Field(name="error_message", title="Error"),
     Field(

@@ -35,6 +35,8 @@ OF_ROWS: dict[str, Shown] = {
     "labels": lambda row: "\n".join(row.sandbox.labels).lower(),
     "age": lambda row: NOW.timestamp() - row.created,
     "left": lambda row: row.expires,
+    # What has not ended is as if it had ended before all others.
+    "ended": lambda row: NOW.timestamp() - row.ended,
     "reason": lambda row: (
         row.sandbox.error_type or row.sandbox.error_message or row.sandbox.termination_reason or ""
     ).lower(),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
+from sandtui.client.models import SandboxStatus
 from sandtui.fleet.fields import FIELDS, Field
 from sandtui.fleet.inventory.row import STATUS_ORDER, Row
 from sandtui.fleet.inventory.totals import COSTING
@@ -50,14 +51,26 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """A way to group rows by the text that ``key`` returns."""
+    """A way to group rows by the text that ``key`` returns. ``letter`` chooses it in menus; the others are numbered."""
 
     id: str
     title: str
     key: Callable[[Row], str]
+    letter: str = ""
 
 
 NONE = "none"
+
+
+MOST_OF_A_REASON = 80
+
+
+def _reason(row: Row) -> str:
+    """Return why a sandbox ended, without what only this one has: its name and id, and all but the first line."""
+    first = next(iter(row.reason.strip().splitlines()), "")
+    for own in filter(None, (row.id, row.name)):
+        first = first.replace(own, "…")
+    return first[:MOST_OF_A_REASON].strip() or NONE
 
 
 def _by_field(field: Field) -> Grouping:
@@ -65,6 +78,8 @@ def _by_field(field: Field) -> Grouping:
         return Grouping("label", field.group, lambda row: row.sandbox.labels[0] if row.sandbox.labels else NONE)
     if field.name == "status":
         return Grouping("status", field.group, lambda row: row.status)
+    if field.group == "reason":
+        return Grouping("reason", field.group, _reason, "r")
     value = attrgetter(f"sandbox.{field.name}")
     return Grouping(field.group, field.group, lambda row: value(row) or NONE)
 
@@ -96,7 +111,7 @@ def grouping(identity: str) -> Grouping | None:
 
 
 def make_groups(rows: Iterable[Row], by: Grouping, collapsed: Iterable[str] = ()) -> list[Group]:
-    """Group rows, keeping their order; larger groups come first, statuses by urgency."""
+    """Group rows, keeping their order; larger groups come first, statuses by urgency, reasons with errors first."""
     groups: dict[str, Group] = {}
     closed = set(collapsed)
     for row in rows:
@@ -108,7 +123,16 @@ def make_groups(rows: Iterable[Row], by: Grouping, collapsed: Iterable[str] = ()
     if by.id == "status":
         ranks = {status: rank for rank, status in enumerate(STATUS_ORDER)}
         return sorted(groups.values(), key=lambda group: (ranks.get(group.key, len(ranks)), group.key))
-    return sorted(groups.values(), key=lambda group: (group.key == NONE, -len(group.rows), group.key))
+    of_errors = by.id == "reason"
+    return sorted(
+        groups.values(),
+        key=lambda group: (
+            group.key == NONE,
+            of_errors and not group.counts[SandboxStatus.ERROR],
+            -len(group.rows),
+            group.key,
+        ),
+    )
 
 
 def lines_of(groups: Sequence[Group]) -> list[Group | Row]:

@@ -103,6 +103,15 @@ class Row:
         return sandbox.error_type or sandbox.error_message or sandbox.termination_reason or ""
 
     @property
+    def ended(self) -> float:
+        """The best known time of its end, in seconds since 1970; 0 while it has not ended."""
+        sandbox = self.sandbox
+        if not sandbox.is_finished:
+            return 0.0
+        moment = sandbox.terminated_at or sandbox.updated_at
+        return self.created if moment is None else seconds(moment)
+
+    @property
     def is_changing(self) -> bool:
         """Whether the status is expected to change soon."""
         return self.status in CHANGING_STATUSES or self.status == DELETING

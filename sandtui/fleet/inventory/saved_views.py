@@ -21,10 +21,12 @@ class SavedView:
 FAILED_KEY = "E"
 IDLE_KEY = "f"
 
+FAILED = SavedView(FAILED_KEY, "failed", "status:error", "ended", words="failed sandboxes, newest first")
+
 BUILT_IN: tuple[SavedView, ...] = (
     SavedView("m", "mine", "mine", words="created by you"),
-    SavedView("b", "just failed", "status:error ended<1h", words="failed in the last hour, newest first"),
-    SavedView(FAILED_KEY, "failed", "status:error", words="failed sandboxes, newest first"),
+    SavedView("b", "just failed", "status:error ended<1h", "ended", words="failed in the last hour, newest first"),
+    FAILED,
     SavedView("e", "expiring", "left<1h", "left", False, words="less than 1 h left"),
     SavedView(
         "s",

@@ -50,7 +50,7 @@ class Totals:
             self._expiring[row.id] = row.expires
             heappush(self._ends, (row.expires, row.id))
         if row.status == SandboxStatus.ERROR:
-            insort(self._errors, (ended(row), row.id))
+            insort(self._errors, (row.ended, row.id))
 
     def drop(self, row: Row) -> None:
         """Subtract a row that was added."""
@@ -63,7 +63,7 @@ class Totals:
         self.deleting.pop(row.id, None)
         self._expiring.pop(row.id, None)
         if row.status == SandboxStatus.ERROR:
-            index = bisect_left(self._errors, (ended(row), row.id))
+            index = bisect_left(self._errors, (row.ended, row.id))
             del self._errors[index]
 
     @property
@@ -102,9 +102,3 @@ def _bump(counts: Counter[_Key], key: _Key, by: int) -> None:
 
 def _moment(entry: tuple[float, str]) -> float:
     return entry[0]
-
-
-def ended(row: Row) -> float:
-    """Return the best known time of a sandbox's end, in seconds since 1970."""
-    moment = row.sandbox.terminated_at or row.sandbox.updated_at
-    return row.created if moment is None else seconds(moment)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from sandtui.client.models import SandboxStatus
 from sandtui.client.models.sandbox import FINISHED_STATUSES
 from sandtui.clock import Clock
 from sandtui.fleet.inventory.changes import ChangeSet
-from sandtui.fleet.inventory.groups import GROUP_PREFIX, Group, Grouping, lines_of, make_groups
+from sandtui.fleet.inventory.groups import GROUP_PREFIX, Group, Grouping, grouping, lines_of, make_groups
 from sandtui.fleet.inventory.order import (
     BY_AGE,
     BY_RECENCY,
@@ -21,8 +22,14 @@ from sandtui.fleet.inventory.query import EVERYTHING, Query
 from sandtui.fleet.inventory.query.use import is_unmeasured
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.store import FleetStore
+from sandtui.fleet.inventory.view_state import ViewState
 
 __all__ = ["SORT_ORDERS", "FleetView", "SortOrder"]
+
+_ENOUGH = 1000
+"""About this many rows tell what most of them are."""
+
+_MOST, _FEWER = 0.5, 0.4
 
 _FEW = 100
 """Up to this many marks are looked up one by one; for more, one pass over the rows is faster."""
@@ -50,6 +57,8 @@ class FleetView:
         self._line_places: dict[str, int] | None = None
         self._hidden: int | None = None
         self._unmeasured: int | None = None
+        self._errors: bool | None = None
+        self._listed_errors = False
         self._base = self._all = self._shown = SortedRows(self._order, [])
         self.groups: list[Group] = []
         self.marks: set[str] = set()
@@ -157,6 +166,20 @@ class FleetView:
             self._unmeasured = sum(map(is_unmeasured, self.measurable)) if asked else 0
         return self._unmeasured
 
+    @property
+    def lists_errors(self) -> bool:
+        """Whether most of the matching rows are errors. Of many only a part is looked at.
+
+        Once it is so, it stays so a little longer, or a fleet around the half would change its columns again and again.
+        """
+        if self._errors is None:
+            rows = self._shown.rows
+            part = rows[:: 1 + len(rows) // _ENOUGH]
+            share = sum(row.status == SandboxStatus.ERROR for row in part) / len(part) if part else 0.0
+            self._listed_errors = share > (_FEWER if self._listed_errors else _MOST)
+            self._errors = self._listed_errors
+        return self._errors
+
     def row_ids(self, first: int, last: int) -> Iterator[str]:
         """Return the ids of the rows on some lines, the last included."""
         for place in range(max(0, first), min(last, self.line_count - 1) + 1):
@@ -181,7 +204,7 @@ class FleetView:
             self._shown.swap(old, self._select(new))
         if before is not self._shown.rows or self._grouping is not None:
             self._lines_changed()
-        self._hidden = self._unmeasured = None
+        self._hidden = self._unmeasured = self._errors = None
         return change
 
     def rebuild(self) -> None:
@@ -253,6 +276,27 @@ class FleetView:
         keys = {group.key for group in self.groups}
         self._collapsed = set() if keys <= self._collapsed else keys
         self._lines_changed()
+
+    # State
+
+    @property
+    def state(self) -> ViewState:
+        """Filter, order and groups, to return to them."""
+        return ViewState(
+            self._query.text,
+            self._order.id,
+            self.descending,
+            self._active_only,
+            self._grouping.id if self._grouping is not None else "",
+            tuple(sorted(self._collapsed)),
+        )
+
+    def arrange(self, state: ViewState, query: Query) -> None:
+        """Return to a filter (its text is that of ``query``), an order and groups."""
+        self._query, self._active_only = query, state.active_only
+        self._grouping, self._collapsed = grouping(state.group), set(state.collapsed)
+        self._order, self.descending = ORDERS_BY_ID[state.sort], state.descending
+        self.rebuild()
 
     # Marks
 
@@ -339,7 +383,7 @@ class FleetView:
         return [row for row in rows if row.status not in FINISHED_STATUSES] if self._active_only else rows
 
     def _lines_changed(self) -> None:
-        self._hidden = self._unmeasured = None
+        self._hidden = self._unmeasured = self._errors = None
         self._line_places = None
         if self._grouping is None:
             self.groups, self._lines = [], None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
 from sandtui.client.models import SandboxStatus
@@ -132,6 +132,11 @@ def _left(row: Row, now: datetime) -> Cell:
     return [time_left(row.sandbox.expires_at, now)]
 
 
+def _ended(row: Row, now: datetime) -> Cell:
+    moment = datetime.fromtimestamp(row.ended, UTC) if row.ended else None
+    return [age(moment, now)]
+
+
 def _optional(value: Callable[[Row], str | None], role: Role = "text") -> Callable[[Row, datetime], Cell]:
     def cell(row: Row, _: datetime) -> Cell:
         text = value(row)
@@ -163,6 +168,7 @@ _CELLS: Mapping[str, Callable[[Row, datetime], Cell]] = {
     "labels": _labels,
     "age": _age,
     "left": _left,
+    "ended": _ended,
     "reason": _reason,
     "used": _share(lambda row: row.used),
     "memused": _share(lambda row: row.memory_used),
@@ -197,6 +203,11 @@ COLUMNS_BY_ID = {column.id: column for column in COLUMNS}
 SHOWN_FIRST = tuple(entry.id for entry in ENTRIES if entry.shown)
 """The columns shown by default."""
 
+LAST_KEPT = 99
+
+OF_ERRORS = (replace(COLUMNS_BY_ID["reason"], keep=1, width=24), replace(COLUMNS_BY_ID["ended"], keep=1))
+"""The columns that appear by themselves where errors are listed."""
+
 MEASURED = tuple(column for column in COLUMNS if column.measured)
 
 FROZEN = 2
@@ -217,17 +228,24 @@ class Placed(NamedTuple):
     width: int
 
 
-def choose(ids: Sequence[str], widths: Mapping[str, int]) -> list[Column]:
+def choose(ids: Sequence[str], widths: Mapping[str, int], *, errors: bool = False) -> list[Column]:
     """Return the columns with these ids and the user's widths; unknown ids are left out.
 
-    Without ids these are the ones that come with it: among them spare ones, which need not fit.
+    Without ids these are the ones that come with it: among them spare ones, which need not fit. A list of ``errors``
+    also has why and how long ago each ended, right behind its name; when they will end no longer matters.
     """
     chosen = [replace(COLUMNS_BY_ID[each], spare=False) for each in ids if each in COLUMNS_BY_ID]
+    chosen = chosen or [column for column in COLUMNS if column.id in SHOWN_FIRST or column.spare]
+    if errors:
+        known = {column.id for column in chosen}
+        behind = next((place for place, column in enumerate(chosen, 1) if column.id == "name"), len(chosen))
+        chosen[behind:behind] = [column for column in OF_ERRORS if column.id not in known]
+        chosen = [replace(column, keep=LAST_KEPT) if column.id == "left" else column for column in chosen]
     return [
         replace(column, width=max(MIN_WIDTH, widths[column.id]), measured=False, cut="", narrow=0)
         if column.id in widths
         else column
-        for column in chosen or [column for column in COLUMNS if column.id in SHOWN_FIRST or column.spare]
+        for column in chosen
     ]
 
 

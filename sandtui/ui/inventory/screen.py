@@ -23,6 +23,7 @@ from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.saved_views import (
     BUILT_IN,
     EVERYTHING_KEY,
+    FAILED,
     FAILED_KEY,
     IDLE_KEY,
     REMOVE_KEY,
@@ -30,6 +31,7 @@ from sandtui.fleet.inventory.saved_views import (
     SavedView,
 )
 from sandtui.fleet.inventory.view import FleetView
+from sandtui.fleet.inventory.view_state import ViewState
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.line import ChromeLine
 from sandtui.ui.chrome.screen import AppScreen
@@ -89,6 +91,7 @@ class FleetScreen(AppScreen):
         self._still_until = 0.0
         self._thaw: Timer | None = None
         self._asking: Timer | None = None
+        self._before_failed: ViewState | None = None
 
     def compose_body(self) -> Iterable[Widget]:
         with Horizontal(id="filter-bar"):
@@ -372,7 +375,42 @@ class FleetScreen(AppScreen):
         self.services.save_preferences()
 
     def action_failed(self) -> None:
-        self.show_view(FAILED_KEY)
+        """Show the failed ones, or again what was shown before."""
+        if self._is_showing_failed():
+            self._leave_failed()
+        elif self._view is not None:
+            before = self._state(self._view)
+            self.show_view(FAILED_KEY)
+            self._before_failed = before
+
+    def _is_showing_failed(self) -> bool:
+        field = self.query_one("#filter", Input)
+        return self._before_failed is not None and field.value == FAILED.query
+
+    def _leave_failed(self) -> None:
+        before, self._before_failed = self._before_failed, None
+        if before is not None:
+            self._restore(before)
+
+    def _state(self, view: FleetView) -> ViewState:
+        """Return how the list is shown now."""
+        place = self.table.cursor - self.table.scroll_offset.y
+        return replace(view.state, cursor=self.table.wanted_id or "", line=max(0, place))
+
+    def _restore(self, state: ViewState) -> None:
+        """Show the list as it was, as far as its sandboxes are still there."""
+        view = self._view
+        if view is None:
+            return
+        view.arrange(state, self._parse(state.query))
+        field = self.query_one(QueryInput)
+        with field.prevent(Input.Changed):
+            field.value = state.query
+        field.show_mistake(None)
+        self._problem = None
+        self.ask_soon()
+        self.show_rows(by_user=True)
+        self.table.return_to(state.cursor, state.line)
 
     def action_views(self) -> None:
         saved = self.preferences.views
@@ -393,6 +431,7 @@ class FleetScreen(AppScreen):
 
     def show_view(self, key: str) -> None:
         """Show a view by its key."""
+        self._before_failed = None
         view = next((each for each in (*BUILT_IN, *self.preferences.views) if each.key == key), None)
         wanted = view or SavedView(EVERYTHING_KEY, "all", "")
         if key == IDLE_KEY:
@@ -451,11 +490,9 @@ class FleetScreen(AppScreen):
         view = self._view
         if view is None:
             return
-        letters = "123456789"
-        options = groupings(view.store.totals.labels)
+        options, digits = groupings(view.store.totals.labels), iter("123456789")
         choices = [Choice(NO_GROUPS, "0", "none")]
-        choices += [Choice(each.id, key, each.title) for key, each in zip(letters, options, strict=False)]
-        choices += [Choice(each.id, "", each.title) for each in options[len(letters) :]]
+        choices += [Choice(each.id, each.letter or next(digits, ""), each.title) for each in options]
 
         def chosen(group_id: str | None) -> None:
             if group_id:
@@ -722,6 +759,8 @@ class FleetScreen(AppScreen):
         elif self.table.range_ids:
             self.table.set_anchor(False)
             self.show_marks()
+        elif self._is_showing_failed():
+            self._leave_failed()
         elif field.value:
             field.value = ""
         elif self._view is not None and self._view.marks:

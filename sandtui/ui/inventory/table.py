@@ -120,7 +120,9 @@ class FleetTable(CursorView, can_focus=True):
         self._plain: Style | None = None
         self._bar: Style | None = None
         super().__init__(id=id)
-        self._columns = choose((), {})
+        self._wanted: tuple[Sequence[str], Mapping[str, int]] = ((), {})
+        self._errors = False
+        self._columns = choose(*self._wanted)
         self._needs: dict[str, int] = {}
         self._measured: dict[str, int] = {}
         self.placed: list[Placed] = []
@@ -195,6 +197,9 @@ class FleetTable(CursorView, can_focus=True):
             # Another platform: a range of the last one means nothing here.
             self._anchor_id = None
         self._view = view
+        if view.lists_errors is not self._errors:
+            self._errors = view.lists_errors
+            self._choose_columns()
         index = None if self.wanted_id is None else view.place(self.wanted_id)
         if index is not None:
             # Back on the row that was selected, unless the neighbor counts as selected meanwhile.
@@ -224,6 +229,16 @@ class FleetTable(CursorView, can_focus=True):
             return False
         self.go(index)
         return True
+
+    def return_to(self, line_id: str, at: int) -> None:
+        """Put the cursor on a line of the list, and that on line ``at`` of the window, if it is still there."""
+        index = self._view.place(line_id) if self._view is not None and line_id else None
+        if index is None:
+            self.action_first()
+        else:
+            self.put_cursor(index)
+            self.scroll_lines(index - max(0, min(at, self.body_height - 1)))
+            self.refresh_lines_changed()
 
     def refresh_lines_changed(self) -> None:
         """Redraw the lines, or cells, that differ from what is on the screen."""
@@ -425,7 +440,12 @@ class FleetTable(CursorView, can_focus=True):
 
     def set_columns(self, ids: Sequence[str], widths: Mapping[str, int]) -> None:
         """Show these columns, in this order."""
-        self._columns = choose(ids, widths)
+        self._wanted = ids, widths
+        self._choose_columns()
+
+    def _choose_columns(self) -> None:
+        ids, widths = self._wanted
+        self._columns = choose(ids, widths, errors=self._errors)
         self._pan = 0
         self._forget_needs()
         self._measure()

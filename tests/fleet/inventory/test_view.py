@@ -99,7 +99,7 @@ def test_groups_have_sums_and_can_be_closed():
         sandbox(4, labels=[]),
     )
     names = [each.id for each in groupings(view.store.totals.labels)]
-    assert names == ["status", "image", "label", "user", "team", "label:run"]
+    assert names == ["status", "image", "label", "reason", "user", "team", "label:run"]
     view.group_by(grouping("label:run"))
     assert [(group.key, len(group.rows), group.cores) for group in view.groups] == [
         ("run=42", 2, 4),
@@ -205,3 +205,65 @@ def test_the_totals_are_those_of_the_rows(steps):
     assert totals.errors_since(NOW) == sum(row.status == "ERROR" for row in rows)
     labels = [label for row in rows for label in row.sandbox.labels]
     assert totals.labels == {label: labels.count(label) for label in labels}
+
+
+def errors_and_others(errors, others):
+    return fleet(
+        *(sandbox(number, status="ERROR" if number < errors else "RUNNING") for number in range(errors + others))
+    )
+
+
+def test_a_list_is_one_of_errors_when_most_of_it_are():
+    for errors, others, expected in ((0, 0, False), (0, 5, False), (1, 0, True), (6, 5, True), (5, 6, False)):
+        assert errors_and_others(errors, others)[1].lists_errors is expected, (errors, others)
+    store, view = errors_and_others(60, 50)
+    assert view.lists_errors
+    store.apply(sandbox(1000 + number) for number in range(20))
+    view.update()
+    assert view.lists_errors, "at 60 of 130 it stays one"
+    store.apply(sandbox(2000 + number) for number in range(60))
+    view.update()
+    assert not view.lists_errors
+    view.query = parse("status:error")
+    assert view.lists_errors
+    view.query = parse("status:error nothing")
+    assert not view.lists_errors
+
+
+def test_many_rows_are_judged_by_a_part():
+    assert errors_and_others(4000, 100)[1].lists_errors
+    assert not errors_and_others(100, 4000)[1].lists_errors
+
+
+def test_reasons_are_grouped_without_what_only_one_has():
+    _, view = fleet(
+        sandbox(1, status="ERROR", error_message="rollout-0001 (sbx_0001) could not be placed\nsee the log"),
+        sandbox(2, status="ERROR", error_message="rollout-0002 (sbx_0002) could not be placed"),
+        sandbox(3, status="ERROR", error_type="OOM_KILLED", error_message="rollout-0003 used 9 GB"),
+        *(sandbox(number, status="TERMINATED", termination_reason="deleted") for number in range(4, 9)),
+        sandbox(9),
+    )
+    view.group_by(grouping("reason"))
+    assert [(group.key, len(group.rows)) for group in view.groups] == [
+        ("… (…) could not be placed", 2),
+        ("OOM_KILLED", 1),
+        ("deleted", 5),
+        ("none", 1),
+    ]
+
+
+def test_an_arrangement_is_returned_to():
+    _, view = fleet(*(sandbox(number, status="ERROR" if number % 3 else "RUNNING") for number in range(30)))
+    view.query = parse("rollout-00")
+    view.sort_by("name")
+    view.reverse()
+    view.group_by(grouping("status"))
+    view.toggle_group(view.groups[0].id)
+    before, lines = view.state, [view.line(place).id for place in range(view.line_count)]
+    view.query = EVERYTHING
+    view.group_by(None)
+    view.sort_by("age")
+    view.active_only = True
+    view.arrange(before, parse(before.query))
+    assert view.state == before
+    assert [view.line(place).id for place in range(view.line_count)] == lines

@@ -164,15 +164,86 @@ async def test_the_list_catches_up_when_it_is_in_front_again():
         assert fleet.view.count == 39
 
 
-async def test_one_key_shows_the_failed_ones():
+def failed(app):
+    """Press the key of the failed ones."""
+    app.services.run_action("fleet.failed")
+
+
+async def test_one_key_shows_the_failed_ones_and_why():
     app = World(fleet=60)
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
-        await pilot.press("a", "F")
+        await pilot.press("a")
+        before = columns(app)
+        failed(app)
         await until(pilot, lambda: app.screen.view.count and app.screen.view.query.text == "status:error")
         rows = app.screen.view.rows
         assert {row.status for row in rows} == {"ERROR"}
-        assert [row.created for row in rows] == sorted((row.created for row in rows), reverse=True)
+        ends = [row.sandbox.terminated_at for row in rows]
+        assert ends == sorted(ends, reverse=True)
+        assert {"reason", "ended"} <= set(columns(app))
+        assert not {"reason", "ended"} & set(before)
+        assert app.services.preferences.columns == []
+        assert "OOM_KILLED" in text_of(app)
+
+
+@pytest.mark.parametrize("leave", ["escape", "the same key"])
+async def test_after_the_failed_ones_the_list_is_as_it_was(leave):
+    app = World(fleet=60)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.press("slash", *"rollout", "enter", "o", "z", "1", "a")
+        await pilot.press("pagedown", "j")
+        await pilot.pause()
+        fleet = app.screen
+        before = fleet.view.state, columns(app), fleet.table.wanted_id, fleet.table.scroll_offset.y
+        assert before[0].query == "rollout"
+        assert before[0].group == "status"
+        assert before[0].active_only
+        failed(app)
+        await until(pilot, lambda: fleet.view.query.text == "status:error")
+        if leave == "escape":
+            await pilot.press("escape")
+        else:
+            failed(app)
+        await until(pilot, lambda: fleet.view.query.text == "rollout")
+        assert (fleet.view.state, columns(app), fleet.table.wanted_id, fleet.table.scroll_offset.y) == before
+        assert fleet.query_one("#filter", Input).value == "rollout"
+
+
+@pytest.mark.parametrize(
+    "query", ["status:error", "error:oom", "status:error ended<1h", "status:error or name:rollout-0002"]
+)
+@pytest.mark.parametrize("own", [[], ["status", "name", "age"]], ids=["columns that come with it", "own columns"])
+async def test_reasons_appear_wherever_errors_are_listed_and_go_again(query, own):
+    app = World(fleet=60)
+    app.services.preferences.columns = list(own)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        before = columns(app)
+        field = app.screen.query_one("#filter", Input)
+        field.value = query
+        await until(pilot, lambda: app.screen.view.count and app.screen.view.query.text == query)
+        assert "reason" in columns(app)
+        field.value = "status:running"
+        await until(pilot, lambda: app.screen.view.query.text == "status:running")
+        assert "reason" not in columns(app)
+        field.value = ""
+        await until(pilot, lambda: not app.screen.view.query.text)
+        assert columns(app) == before
+        assert app.services.preferences.columns == own
+
+
+async def test_reasons_group_the_failed_ones():
+    app = World(fleet=60)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        failed(app)
+        await pilot.press("z", "r")
+        await until(pilot, lambda: app.screen.view.grouping is not None)
+        counts = {group.key: len(group.rows) for group in app.screen.view.groups}
+        assert counts["OOM_KILLED"] == 2
+        assert sum(counts.values()) == 4
 
 
 @pytest.mark.parametrize("start", [(), ("G",), ("j", "j", "j")], ids=["top", "end", "fourth"])

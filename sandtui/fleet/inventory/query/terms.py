@@ -14,7 +14,6 @@ from sandtui.client.models import SandboxStatus
 from sandtui.fleet.fields import FILTERS, SHARED
 from sandtui.fleet.inventory.facets import Facets
 from sandtui.fleet.inventory.row import DELETING, Row
-from sandtui.fleet.inventory.totals import ended
 
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -225,7 +224,7 @@ class CompareTime(Term):
         if self.name == "age":
             return row.created > 0 and OPERATORS[self.sign](now - row.created, self.limit)
         if self.name == "ended":
-            return row.sandbox.is_finished and OPERATORS[self.sign](now - ended(row), self.limit)
+            return row.sandbox.is_finished and OPERATORS[self.sign](now - row.ended, self.limit)
         return row.expires != float("inf") and OPERATORS[self.sign](row.expires - now, self.limit)
 
 
