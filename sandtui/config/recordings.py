@@ -100,8 +100,15 @@ class RecordingStore:
         return FileTape(self.folder / free_name(f"{name}{SUFFIX}", is_taken), on_problem)
 
     def list(self) -> list[Recording]:
-        """Return all recordings, newest first."""
-        paths = [path for path in self.folder.glob("*.cast*") if path.name.endswith((SUFFIX, UNFINISHED))]
+        """Return all recordings, newest first.
+
+        Raises:
+            OSError: the directory can't be read; if it doesn't exist, there are no recordings.
+        """
+        try:
+            paths = [path for path in self.folder.iterdir() if path.name.endswith((SUFFIX, UNFINISHED))]
+        except FileNotFoundError:
+            return []
         return [_read_head(path) for path in sorted(paths, key=lambda path: path.name, reverse=True)]
 
     def read(self, path: Path) -> str:

@@ -230,7 +230,7 @@ async def preview(pilot, name, data):
     app.push_screen(screen)
     await front(pilot, PreviewScreen)
     # It may not even be drawn yet.
-    await until(pilot, lambda: "loading" not in " ".join(test_files.shown(screen)[:1] or ["loading"]))
+    await until(pilot, lambda: "Loading" not in " ".join(test_files.shown(screen)[:1] or ["Loading"]))
 
 
 # Jobs, ports, launches

@@ -246,7 +246,7 @@ def test_log(snap_compare, size):
     async def steps(pilot):
         app = await settled(pilot)
         await pilot.press("L")
-        await until(pilot, lambda: app.screen.pane.state != "loading…")
+        await until(pilot, lambda: app.screen.pane.load_state.is_loaded)
 
     picture(snap_compare, size, steps)
 

@@ -26,7 +26,7 @@ async def log(pilot, tmp_path, monkeypatch):
 
     app.services.platform.session.client.get_logs = get_logs
     await pilot.press("L")
-    await until(pilot, lambda: app.screen.pane.state != "loading…")
+    await until(pilot, lambda: app.screen.pane.load_state.is_loaded)
     return app.screen.pane.view
 
 

@@ -27,6 +27,7 @@ ACTIONS = (
     Action("recordings.play", ("enter",), "play", "Play", 10),
     Action("recordings.delete", ("D",), "delete", "Delete the recording", 30, dangerous=True),
     Action("recordings.copy", ("y",), "copy path", "Copy path", 40),
+    Action("recordings.reload", ("r",), "refresh", "Reload the list"),
     Action("recordings.back", ("escape", "q"), "back", "Back", 20),
     Action("player.pause", ("space",), "pause", "Pause or resume", 10),
     Action("player.back_5", ("left", "h"), "-5 s", "Back 5 s", 20),

@@ -12,6 +12,7 @@ from typing import Any
 from sandtui.fleet.files.entry import FileEntry, Listing
 from sandtui.fleet.files.filesystem import FileSystem
 from sandtui.fleet.files.names import base, parent
+from sandtui.fleet.load_state import LOADED, LOADING, LoadState, failed
 
 UP = ".."
 """The name of the row for the parent directory."""
@@ -63,6 +64,13 @@ class Pane:
     sizes: dict[str, int] = field(default_factory=dict)
     rows: list[FileEntry] = field(default_factory=list)
     _sorted: tuple[object, list[FileEntry]] = (None, [])
+
+    @property
+    def load_state(self) -> LoadState:
+        """Whether a directory is known."""
+        if self.listing is not None:
+            return LOADED
+        return failed(self.problem) if self.problem and not self.loading else LOADING
 
     @property
     def is_root(self) -> bool:

@@ -69,6 +69,8 @@ class JobBoard:
         """Sandboxes with more jobs than are listed."""
         self.polled_at: dict[str, float] = {}
         """When each sandbox was last polled, in seconds on the monotonic clock."""
+        self.scanned: set[str] = set()
+        """Sandboxes whose jobs are known, or could not be scanned; the reason is in ``problems``."""
         self.on_change: Signal[[]] = Signal()
         self.on_end: Signal[[Sequence[Ended]]] = Signal()
         self.loaded = False
@@ -102,8 +104,11 @@ class JobBoard:
         Raises:
             OSError: the storage can't be read; the board starts empty.
         """
-        self.loaded = True
-        for job in await asyncio.to_thread(self._storage.load, self._context):
+        try:
+            stored = await asyncio.to_thread(self._storage.load, self._context)
+        finally:
+            self.loaded = True
+        for job in stored:
             if job.key not in self.jobs:
                 self.put(job, save=False)
                 self.history.touched.add(job.key.sandbox_id)
@@ -143,10 +148,12 @@ class JobBoard:
                     sandbox_id, poll_command(delimiter, finished), timeout=POLL_TIMEOUT
                 )
             except SandboxNotRunningError:
+                self.scanned.add(sandbox_id)
                 self._lose(self._by_sandbox.get(sandbox_id, ()), SANDBOX_ENDED)
                 self.on_change()
                 return
             except SandboxClientError as error:
+                self.scanned.add(sandbox_id)
                 self.problems[sandbox_id] = str(error)
                 self.on_change()
                 return
@@ -160,6 +167,7 @@ class JobBoard:
             else:
                 reason = response.stderr.strip()[-200:] or f"exit code {response.exit_code}"
                 self.problems[sandbox_id] = f"job scan failed: {reason}"
+            self.scanned.add(sandbox_id)
             self._apply(sandbox_id, result)
 
     def _is_settled(self, key: JobKey) -> bool:

@@ -12,8 +12,10 @@ from sandtui.client import NotFoundError, SandboxClientError, SandboxNotRunningE
 from sandtui.client.models import SandboxStatus
 from sandtui.fleet.files.names import FilesError
 from sandtui.fleet.files.remote import SandboxFileSystem
+from sandtui.fleet.inventory.changes import ChangeSet
 from sandtui.fleet.jobs.board import SANDBOX_ENDED, Ended, JobBoard
 from sandtui.fleet.jobs.job import Chain, ChainStep, Job, JobKey, JobState
+from sandtui.fleet.load_state import LOADED, LoadPhase, LoadState, failed
 from sandtui.fleet.signals import Signal
 from sandtui.fleet.transfers.leftovers import remove_in_sandbox
 from sandtui.saving import already_exists
@@ -45,9 +47,12 @@ class JobWatcher:
         self._wake = asyncio.Event()
         self._attending = 0
         self._wanted: set[str] = set()
+        self._taken: set[str] = set()
+        """All sandboxes that were due once."""
         self._chains: dict[JobKey, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
         board.on_end.subscribe(self._ended)
+        board.store.watch(self._sandboxes_changed)
 
     @property
     def attending(self) -> bool:
@@ -69,8 +74,34 @@ class JobWatcher:
         """Poll some sandboxes now; all running ones by default."""
         if sandbox_ids is None:
             sandbox_ids = [row.id for row in self.board.store if row.status == SandboxStatus.RUNNING]
-        self._wanted.update(sandbox_ids)
+        wanted = set(sandbox_ids)
+        self._wanted |= wanted
+        # Those that could not be scanned are loading again.
+        self.board.scanned -= wanted & self.board.problems.keys()
         self._wake.set()
+
+    def load_state(self, sandbox_id: str | None = None) -> LoadState:
+        """Return whether all jobs are known, or those of one sandbox."""
+        board = self.board
+        if not board.loaded:
+            return LoadState(LoadPhase.LOADING, "reading stored jobs")
+        if board.store.total is None:
+            return LoadState(LoadPhase.LOADING, "waiting for the list of sandboxes")
+        expected = [
+            row.id
+            for row in board.store
+            if row.status == SandboxStatus.RUNNING
+            and sandbox_id in {None, row.id}
+            and (row.id in self._wanted or row.id in self._taken or not row.sandbox.idle_timeout_minutes)
+        ]
+        scanned = sum(each in board.scanned for each in expected)
+        if scanned < len(expected):
+            noun = "sandbox" if len(expected) == 1 else "sandboxes"
+            return LoadState(LoadPhase.LOADING, f"{scanned:,} of {len(expected):,} {noun} scanned")
+        problems = [board.problems[each] for each in expected if each in board.problems]
+        if problems and len(problems) == len(expected):
+            return failed(problems[0])
+        return LOADED
 
     async def run(self) -> None:
         """Keep the board current until cancelled."""
@@ -96,6 +127,7 @@ class JobWatcher:
         """Return the sandboxes to ask now, and count those as asked that somebody wanted asked."""
         due = self.due()
         self._wanted.difference_update(due)
+        self._taken.update(due)
         return due
 
     def due(self) -> list[str]:
@@ -138,6 +170,16 @@ class JobWatcher:
         finally:
             sleep.cancel()
             wake.cancel()
+
+    def _sandboxes_changed(self, change: ChangeSet) -> None:
+        """Scan a sandbox that has just been listed or started, while a jobs screen is open."""
+        if not self.attending:
+            return
+        for sandbox_id in change.added | change.changed:
+            row = self.board.store.get(sandbox_id)
+            if row is not None and row.status == SandboxStatus.RUNNING and row.id not in self.board.polled_at:
+                self._wake.set()
+                return
 
     def _ended(self, ended: Sequence[Ended]) -> None:
         self._wake.set()

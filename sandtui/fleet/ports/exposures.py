@@ -17,11 +17,16 @@ from sandtui.client import APIError, AsyncSandboxClient, ExposedPort, InvalidReq
 from sandtui.client.shell_words import word
 from sandtui.client.toolkit import check_port
 from sandtui.clock import Clock
+from sandtui.fleet.inventory.changes import ChangeSet
 from sandtui.fleet.inventory.store import FleetStore
+from sandtui.fleet.load_state import LOADED, LOADING, LoadState, failed
 from sandtui.fleet.signals import Signal
 
 PROBE_SECONDS = 5.0
 PROBES_AT_ONCE = 16
+WITHOUT_LIST = frozenset({404, 405, 501})
+"""Responses of a platform without exposures."""
+
 USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) sandtui"
 """The public gateway rejects clients that do not look like a browser or curl."""
 
@@ -134,19 +139,36 @@ class PortBoard:
         self.rows: list[PortRow] = []
         self.loaded = False
         self.problem = ""
+        self.unsupported = False
+        """Whether the platform does not list exposures."""
         self.on_change: Signal[[]] = Signal()
+        self._asking = False
+        store.watch(self._sandboxes_changed)
+
+    @property
+    def load_state(self) -> LoadState:
+        """Whether the exposures are known; those of a platform without any are."""
+        if self.loaded or self.unsupported:
+            return LOADED
+        return failed(self.problem) if self.problem and not self._asking else LOADING
 
     async def refresh(self) -> None:
         """List all exposures; known health is preserved. A failure is stored in ``problem``."""
+        self._asking = True
+        if not self.loaded:
+            self.on_change()
         try:
             response = await self._client.list_all_exposed_ports()
         except SandboxClientError as error:
             self.problem = str(error)
+            self.unsupported = isinstance(error, APIError) and error.status_code in WITHOUT_LIST
         else:
             known = {row.exposure.exposure_id: row for row in self.rows}
             rows = [self._row(exposure, known.get(exposure.exposure_id)) for exposure in response.exposures]
             self.rows = sorted(rows, key=lambda row: (row.sandbox_name, row.exposure.port))
-            self.problem, self.loaded = "", True
+            self.problem, self.loaded, self.unsupported = "", True, False
+        finally:
+            self._asking = False
         self.on_change()
 
     async def probe(self, exposure_ids: Sequence[str]) -> None:
@@ -217,11 +239,21 @@ class PortBoard:
         others = f"; listening: {', '.join(map(str, inside))}" if inside else ""
         return f"connection refused (nothing on :{port}{others})"
 
+    def _sandboxes_changed(self, change: ChangeSet) -> None:
+        """Update name and state of the sandboxes: the exposures may be known before them."""
+        changed = change.added | change.changed | change.removed
+        rows = [self._row(row.exposure, row) if row.exposure.sandbox_id in changed else row for row in self.rows]
+        if rows != self.rows:
+            self.rows = rows
+            self.on_change()
+
     def _row(self, exposure: ExposedPort, old: PortRow | None) -> PortRow:
         found = self._store.get(exposure.sandbox_id)
         name = found.sandbox.name if found is not None else ""
         running = found is not None and found.status == "RUNNING"
-        return PortRow(exposure, name, running, old.health if old is not None and old.running == running else None)
+        if old is None or old.running != running:
+            return PortRow(exposure, name, running)
+        return PortRow(exposure, name, running, old.health, old.probing)
 
     def _find(self, exposure_id: str) -> PortRow | None:
         return next((row for row in self.rows if row.exposure.exposure_id == exposure_id), None)

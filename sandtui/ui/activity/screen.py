@@ -14,14 +14,18 @@ from textual.widgets import Input
 from sandtui.directories import describe
 from sandtui.fleet.activity.entry import ActivityEntry, Kind
 from sandtui.fleet.activity.requests import Request, curl_line
+from sandtui.fleet.load_state import LOADED, LOADING, failed
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.activity.requests_dialog import RequestsDialog
 from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.key_bindings import bindings
+from sandtui.ui.rendering.loading import load_pieces, why_not_loaded
 from sandtui.ui.rendering.text import Piece, Role
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
 from sandtui.ui.widgets.panel import show_frame
+
+WHAT = "activity"
 
 SIGNS: dict[Kind, tuple[str, Role]] = {
     "did": ("▸", "info"),
@@ -41,7 +45,7 @@ class ActivityScreen(AppScreen):
     def __init__(self, services: Services) -> None:
         super().__init__(services)
         self.entries: list[ActivityEntry] = []
-        self._problem = ""
+        self.load_state = LOADING
 
     def compose_body(self) -> Iterable[Widget]:
         yield Input(placeholder="filter entries", compact=True, id="activity-filter")
@@ -53,20 +57,22 @@ class ActivityScreen(AppScreen):
         return ["Fleet", "Activity"]
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
-        """Return the full text of the entry under the cursor, which may not fit into its row."""
-        if self._problem:
-            return [Piece(f"✖ {clean(self._problem)}", "bad")], []
+        """Return the legend."""
         return [Piece("▸ action  ▲ warning  ✖ error", "dim")], []
 
     def why_not(self, action: str) -> str:
         """Return why an action is not available, or an empty text."""
         if action not in {"open", "copy", "copy_curl"} or self.entries:
             return ""
+        if reason := why_not_loaded(self.load_state, WHAT, self.services.key_of("activity.reload")):
+            return reason
         if self.query_one(Input).value:
             return f"No matching entries: {self.services.key_of('activity.back')} clears the filter"
         return "No activity yet: actions and errors are listed here"
 
     def on_mount(self) -> None:
+        show_frame(self.query_one("#activity-panel"), "Activity")
+        self.query_one(OutputView).show(1)
         self._search("")
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -79,6 +85,11 @@ class ActivityScreen(AppScreen):
 
     def action_search(self) -> None:
         self.query_one(Input).focus()
+
+    def action_reload(self) -> None:
+        self.load_state = LOADING
+        self.query_one(OutputView).refresh()
+        self._search(self.query_one(Input).value)
 
     def action_copy(self) -> None:
         index = self.query_one(OutputView).cursor
@@ -118,12 +129,13 @@ class ActivityScreen(AppScreen):
         async def flow() -> None:
             self.services.notifier.keep_requests()
             try:
-                found, problem = await asyncio.to_thread(self.services.notifier.activity.search, text), ""
+                found, state = await asyncio.to_thread(self.services.notifier.activity.search, text), LOADED
             except OSError as error:
-                found, problem = [], describe(error)
+                found, state = [], failed(describe(error))
             if self.is_attached and self.query_one(Input).value == text:
-                self.entries, self._problem = found, problem
-                show_frame(self.query_one("#activity-panel"), f"Activity {len(found):,}")
+                self.entries, self.load_state = found, state
+                count = f" {len(found):,}" if state.is_loaded else ""
+                show_frame(self.query_one("#activity-panel"), f"Activity{count}")
                 self.query_one(OutputView).show(max(1, len(found)))
                 self.update_chrome()
 
@@ -149,6 +161,8 @@ class ActivityScreen(AppScreen):
 
     def _line(self, number: int) -> list[Piece]:
         if not self.entries:
+            if unknown := load_pieces(self.load_state, WHAT, self.services.key_of("activity.reload")):
+                return [] if number else unknown
             text = (
                 f"No matches: {self.services.key_of('activity.back')} clears the filter"
                 if self.query_one(Input).value

@@ -65,11 +65,14 @@ class Results:
         signs: tuple[Sequence[Target], int] | None = None,
         now: float = 0.0,
         key: KeyOf = str,
+        nothing: Sequence[Piece] = (),
     ) -> None:
         """``signs``: signs of all targets above the results, this many per row.
 
-        ``now`` is in seconds on the monotonic clock, ``key`` the key of an action.
+        ``now`` is in seconds on the monotonic clock, ``key`` the key of an action, ``nothing`` the line in the place of
+        results.
         """
+        self._nothing = list(nothing)
         self._running = running
         self._speaking: dict[Hashable, Target] = {each.id: each for each in running if each.streams}
         self._now = now
@@ -131,6 +134,8 @@ class Results:
         index = self.place(number)
         if index is None or index.what == "gap":
             return []
+        if index.what == "nothing":
+            return self._nothing
         if index.what == "signs":
             return _signs(self._targets[index.number : index.number + self._per_line])
         if index.what == "earlier":
@@ -164,6 +169,9 @@ class Results:
         for start in range(0, len(self._targets), self._per_line):
             yield RowPosition("signs", None, start)
         if self._targets:
+            yield RowPosition("gap")
+        if self._nothing and not self._groups and not self._running:
+            yield RowPosition("nothing")
             yield RowPosition("gap")
         for key, each in self._groups.items():
             yield RowPosition("title", key)

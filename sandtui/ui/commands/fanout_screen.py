@@ -28,6 +28,7 @@ from sandtui.fleet.inventory.bulk import BulkState
 from sandtui.fleet.inventory.bulk_plan import TYPE_THE_COUNT_ABOVE, make_plan
 from sandtui.fleet.inventory.query import QueryError, parse
 from sandtui.fleet.inventory.row import Row, seconds
+from sandtui.fleet.load_state import LoadPhase, LoadState
 from sandtui.fleet.text.sanitize import clean
 from sandtui.fleet.text.search import Lines
 from sandtui.ui.chrome.line import ChromeLine
@@ -41,6 +42,7 @@ from sandtui.ui.dialogs.plan import PlanDialog
 from sandtui.ui.dialogs.search import SearchControl, Searched
 from sandtui.ui.dialogs.value import ValueDialog
 from sandtui.ui.key_bindings import bindings
+from sandtui.ui.rendering.loading import load_pieces
 from sandtui.ui.rendering.text import Piece, width_of
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
@@ -281,7 +283,15 @@ class FanOutScreen(AppScreen):
             running = [target for target in self.fan_out.targets if target.state is BulkState.RUNNING]
             now = self.services.clock.monotonic()
             self.results = Results(
-                groups, self._bodies, self.folds, self._earlier(), running, signs, now, self.services.key_of
+                groups,
+                self._bodies,
+                self.folds,
+                self._earlier(),
+                running,
+                signs,
+                now,
+                self.services.key_of,
+                self._no_results(self.fan_out),
             )
         view.show(len(self.results))
         again = self.results.find(before)
@@ -353,6 +363,14 @@ class FanOutScreen(AppScreen):
 
     def _result_line(self, number: int) -> list[Piece]:
         return self._search.marked(self.results.line(number, max(20, self.results_view.text_width)))
+
+    def _no_results(self, fan_out: FanOut) -> list[Piece]:
+        """Return the line in the place of results."""
+        if not fan_out.is_over:
+            done = sum(target.is_over for target in fan_out.targets)
+            state = LoadState(LoadPhase.LOADING, f"{done:,} of {len(fan_out.targets):,} sandboxes answered")
+            return load_pieces(state, "results", "")
+        return [Piece(f" None failed   {self.services.key_of('results.failures')} to show all results", "dim")]
 
     def _live_line(self, number: int) -> list[Piece]:
         return tail_pieces(self._tail[number]) if number < len(self._tail) else []

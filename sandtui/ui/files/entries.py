@@ -83,8 +83,6 @@ def title_text(pane: Pane, room: int) -> str:
 
 def state_text(pane: Pane, now: float) -> str:
     """Return the number of items and the age of the listing."""
-    if pane.loading and pane.listing is None:
-        return "loading …"
     if pane.listing is None:
         return ""
     count = sum(row.name != UP for row in pane.rows)
@@ -94,7 +92,7 @@ def state_text(pane: Pane, now: float) -> str:
     text = f"{count:,} {items}" if count == total else f"{count:,} of {total:,} {items}"
     text += f" · {hidden:,} hidden" if hidden else ""
     if pane.side.sandbox_id is not None and pane.listed_at is not None:
-        text += " · loading …" if pane.loading else f" · {duration(now - pane.listed_at)} ago"
+        text += " · loading…" if pane.loading else f" · {duration(now - pane.listed_at)} ago"
     return text
 
 

@@ -13,12 +13,14 @@ from textual.widget import Widget
 
 from sandtui.fleet.files.names import FilesError, base
 from sandtui.fleet.files.preview import WINDOW, FileReader, FileType, FileWindow, hex_lines, image_facts, looks_like
+from sandtui.fleet.load_state import LOADING
 from sandtui.fleet.text.growing_line import GrowingLine
 from sandtui.fleet.text.sanitize import clean, output_line
 from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.files.edit_flow import edit
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.rendering.code import code_lines
+from sandtui.ui.rendering.loading import load_pieces
 from sandtui.ui.rendering.text import Piece
 from sandtui.ui.rendering.units import size_text
 from sandtui.ui.services.bundle import Services
@@ -41,7 +43,7 @@ class PreviewScreen(AppScreen):
     def __init__(self, services: Services, reader: FileReader, title: str) -> None:
         super().__init__(services)
         self._reader, self._owner = reader, title
-        self._lines: list[list[Piece]] = [[Piece(" ◌ loading …", "waiting")]]
+        self._lines: list[list[Piece]] = [load_pieces(LOADING, clean(base(reader.path)), "")]
         self._window = FileWindow(0, b"", 0)
         self._looks: FileType | None = None
         self._as_hex = False

@@ -50,6 +50,7 @@ from sandtui.ui.files.sync_dialog import SyncDialog
 from sandtui.ui.files.table import FileTable
 from sandtui.ui.files.transfers import queue_title, transfer_pieces
 from sandtui.ui.key_bindings import bindings
+from sandtui.ui.rendering.loading import load_pieces
 from sandtui.ui.rendering.text import Piece
 from sandtui.ui.rendering.units import size_text
 from sandtui.ui.services.bundle import Services
@@ -191,7 +192,7 @@ class FilesScreen(AppScreen):
         pane, entry, key = self.pane, self.entry, self.services.key_of
         marked = action in WORKS_ON_MARKS and bool(pane.marks)
         if action in NEEDS_LISTING and pane.listing is None:
-            if not pane.problem:
+            if pane.load_state.is_loading:
                 return "Still loading the directory"
             side, again, why = key("files.side"), key("files.reload"), clean(pane.problem)
             return f"{pane.title} can't be listed: {why}. Press {again} to retry or {side} to switch machines"
@@ -801,12 +802,7 @@ class FilesScreen(AppScreen):
     def draw_pane(self, number: int, go_to: str | None = None) -> None:
         """Redraw a pane with its frame."""
         pane = self.panes[number]
-        table = self.table(number)
-        text = (
-            f"no matches: {self.services.key_of('files.back')} clears the filter" if pane.filter else "empty directory"
-        )
-        table.empty = [Piece(f"   {text if pane.listing is not None else ''}", "dim")]
-        table.show(pane.rows, pane.marks, go_to)
+        self.table(number).show(pane.rows, pane.marks, go_to)
         self.draw_chrome(number)
 
     def draw_chrome(self, number: int) -> None:
@@ -814,6 +810,7 @@ class FilesScreen(AppScreen):
         if not self.is_ready:
             return
         pane = self.panes[number]
+        self.table(number).show_empty(self._empty_line(pane))
         panel = self.query_one(f"#files-panel-{number}")
         room = max(10, panel.size.width - 22)
         show_frame(panel, title_text(pane, room), state_text(pane, self.services.clock.monotonic()))
@@ -821,6 +818,17 @@ class FilesScreen(AppScreen):
         if number == self.active and not self.filter_field.has_focus and self.filter_field.value != pane.filter:
             self.filter_field.value = pane.filter
         self._draw_way()
+
+    def _empty_line(self, pane: Pane) -> list[Piece]:
+        """Return the line of a pane without entries."""
+        key = self.services.key_of
+        # The foot of the pane gives the reason of a failure.
+        state = replace(pane.load_state, detail="")
+        what = "files" if pane.path == "." else clean(pane.path)
+        if unknown := load_pieces(state, what, key("files.reload")):
+            return [Piece("  "), *unknown]
+        text = f"no matches: {key('files.back')} clears the filter" if pane.filter else "empty directory"
+        return [Piece(f"   {text}", "dim")]
 
     def _draw_way(self) -> None:
         left, right = self.panes

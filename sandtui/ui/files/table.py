@@ -54,8 +54,7 @@ class FileTable(CursorView, can_focus=True):
         self._marks: set[str] = set()
         self._name: str | None = None
         self._anchor: str | None = None
-        self.empty: list[Piece] = []
-        """Shown when there are no rows."""
+        self._empty: list[Piece] = []
 
     @property
     def name_at_cursor(self) -> str | None:
@@ -102,6 +101,13 @@ class FileTable(CursorView, can_focus=True):
         self.reveal()
         self.refresh()
 
+    def show_empty(self, pieces: list[Piece]) -> None:
+        """Set the line shown when there are no rows."""
+        if pieces != self._empty:
+            self._empty = pieces
+            if not self._rows:
+                self.refresh()
+
     def redraw(self) -> None:
         """Redraw all rows, since something other than the entries has changed."""
         self._strips.clear()
@@ -140,7 +146,7 @@ class FileTable(CursorView, can_focus=True):
         index = self.scroll_offset.y + y - HEAD_LINES
         if index >= len(self._rows):
             if index == 1 and not self._rows:
-                return Strip(self.segments(self.empty, base)).adjust_cell_length(width, base)
+                return Strip(self.segments(self._empty, base)).adjust_cell_length(width, base)
             return Strip.blank(width, base)
         row = self._rows[index]
         at_cursor = index == self._cursor

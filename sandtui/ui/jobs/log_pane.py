@@ -14,11 +14,13 @@ from sandtui.client import SandboxClientError
 from sandtui.directories import describe
 from sandtui.fleet.jobs.job import Job, JobState
 from sandtui.fleet.jobs.log_window import Growth, LogWindow
+from sandtui.fleet.load_state import LOADED, LOADING, LoadPhase, failed
 from sandtui.fleet.text.sanitize import clean
 from sandtui.fleet.text.search import Lines
 from sandtui.ui.dialogs.search import SearchControl, Searched
 from sandtui.ui.jobs.saving import LogSaver
 from sandtui.ui.key_bindings import bindings
+from sandtui.ui.rendering.loading import load_pieces, why_not_loaded
 from sandtui.ui.rendering.text import Piece
 from sandtui.ui.rendering.units import short_size
 from sandtui.ui.rendering.wrap import most_cells
@@ -45,6 +47,8 @@ class JobLogPane(Vertical):
         self.stream = "stdout"
         self.window: LogWindow | None = None
         self._search = SearchControl(self, services, "job_log", "Search the loaded lines", self._searched)
+        self.load_state = LOADED
+        """Whether the end of the log is known."""
         self._lines: list[str] = []
         self._state = ""
         self._from_storage = False
@@ -67,10 +71,15 @@ class JobLogPane(Vertical):
         """Whether the view follows the end of the log."""
         return self.view.following
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether the log could not be loaded."""
+        return self.load_state.phase is LoadPhase.FAILED
+
     def why_not(self, action: str) -> str:
         """Return why an action is not available, or an empty text."""
         if action in {"copy", "search"} and not self._lines:
-            return "The log is empty"
+            return why_not_loaded(self.load_state, "log", self.services.key_of("jobs.follow")) or "The log is empty"
         return ""
 
     # What is shown
@@ -86,9 +95,12 @@ class JobLogPane(Vertical):
             self.save_copy()
             self.window = session.jobs.logs.open(job, stream) if job is not None and session is not None else None
             self._lines, self._state, self._from_storage, self.is_busy = [], "", False, False
+            self.load_state = LOADED if self.window is None else LOADING
             self._pause = QUICK_SECONDS
             self.view.restart()
             self._begin()
+        elif not self._lines:
+            self.view.refresh()
         self._draw_frame()
 
     def save_copy(self) -> None:
@@ -129,6 +141,9 @@ class JobLogPane(Vertical):
         """Go to the end of the log and follow it."""
         self.view.follow()
         self._pause = QUICK_SECONDS
+        if self.has_failed:
+            self.load_state = LOADING
+            self._begin()
         self._draw_frame()
 
     def wrap(self) -> None:
@@ -174,7 +189,7 @@ class JobLogPane(Vertical):
 
     def _begin(self) -> None:
         if self.window is not None:
-            self._state = "loading …"
+            self._draw()
             self._run(self._read_first())
         else:
             self._draw()
@@ -198,10 +213,11 @@ class JobLogPane(Vertical):
             problem = str(error)
         if window is not self.window:
             return
-        if problem or window.missing:
+        # The log of a running job appears with its first output.
+        if problem or (window.missing and job.state.is_over):
             await self._show_saved(job, problem or "log not found in the sandbox")
         else:
-            self._state = ""
+            self.load_state, self._state = LOADED, ""
         self._done()
 
     async def _show_saved(self, job: Job, problem: str) -> None:
@@ -215,13 +231,13 @@ class JobLogPane(Vertical):
         if window is not self.window:
             return
         if saved is None:
-            self._state = clean(problem)
+            self.load_state = failed(problem)
             return
         text, start, total = saved
         lines = await asyncio.to_thread(text.split, "\n")
         if window is self.window and window is not None:
             window.lines, window.start, window.total = lines, start, total
-            self._from_storage, self._state = True, "cached copy (deleted in the sandbox)"
+            self.load_state, self._from_storage, self._state = LOADED, True, "cached copy (deleted in the sandbox)"
 
     async def _read_more(self) -> None:
         window = self.window
@@ -232,13 +248,19 @@ class JobLogPane(Vertical):
             growth = await window.read_more()
         except SandboxClientError as error:
             if window is self.window:
-                self._state = clean(str(error))
                 self._pause = SLOW_SECONDS
+                if self.load_state.is_loaded:
+                    self._state = clean(str(error))
+                else:
+                    self.load_state = failed(str(error))
                 self._done()
             return
         if window is not self.window:
             return
-        self._state = "log deleted in the sandbox" if window.missing else ""
+        gone = window.missing and bool(known)
+        self._state = "log deleted in the sandbox" if gone else ""
+        if not window.missing or self.job is None or not self.job.state.is_over:
+            self.load_state = LOADED
         news = growth.after or growth.replaced
         self._pause = QUICK_SECONDS if news else min(SLOW_SECONDS, self._pause * 1.5)
         # The last line may have grown.
@@ -267,7 +289,8 @@ class JobLogPane(Vertical):
 
     def _draw(self, same: int = 0, shift: int = 0) -> None:
         self._lines = self.window.lines if self.window is not None else []
-        self.view.show(len(self._lines), same=same, shift=shift)
+        # Without lines one says why there are none.
+        self.view.show(len(self._lines) or 1, same=same, shift=shift)
         self._draw_frame()
 
     def _draw_frame(self) -> None:
@@ -279,6 +302,9 @@ class JobLogPane(Vertical):
             return
         name = clean(job.sandbox_name or job.key.sandbox_id)
         parts = [self._fetching or self._state] if self._fetching or self._state else []
+        if not self.load_state.is_loaded:
+            show_frame(self, f"{job.key.job_id} · {name} · {self.stream}", " · ".join(parts))
+            return
         running = job.state is JobState.RUNNING and not self._from_storage
         parts.append("● follow" if self.view.following and running else "paused" if running else job.state.value)
         parts.append("wrap on" if self.view.wrap else "wrap off")
@@ -292,8 +318,16 @@ class JobLogPane(Vertical):
 
     def _line(self, number: int) -> list[Piece]:
         if number >= len(self._lines):
-            return []
+            return [] if number or self._lines else self._empty_line()
         return self._search.marked([Piece(self._lines[number])])
+
+    def _empty_line(self) -> list[Piece]:
+        job = self.job
+        if job is None:
+            return []
+        if unknown := load_pieces(self.load_state, "log", self.services.key_of("jobs.follow")):
+            return unknown
+        return [Piece(f" No output {'on' if job.state.is_over else 'yet on'} {self.stream}", "dim")]
 
     def _most_cells(self, number: int) -> int:
         return most_cells(self._lines[number]) if number < len(self._lines) else 0

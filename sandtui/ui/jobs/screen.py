@@ -16,6 +16,7 @@ from sandtui.directories import describe
 from sandtui.fleet.jobs.board import JobBoard
 from sandtui.fleet.jobs.job import Job, JobKey
 from sandtui.fleet.jobs.listing import ORDERS, listed
+from sandtui.fleet.load_state import LOADING, LoadPhase, LoadState, failed
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.line import ChromeLine
 from sandtui.ui.chrome.screen import AppScreen
@@ -23,11 +24,15 @@ from sandtui.ui.jobs.flow import JobFlow
 from sandtui.ui.jobs.log_pane import JobLogPane
 from sandtui.ui.jobs.rendering import Facts, about, counts, head, line
 from sandtui.ui.key_bindings import bindings
-from sandtui.ui.messages import JobsChanged, SandboxesChanged
+from sandtui.ui.messages import FreshnessChanged, JobsChanged, SandboxesChanged
+from sandtui.ui.rendering.loading import load_pieces, why_not_loaded
 from sandtui.ui.rendering.text import Content, Piece, sort_arrow
 from sandtui.ui.services.bundle import Services
+from sandtui.ui.services.platform import UNREADABLE
 from sandtui.ui.widgets.panel import show_frame
 from sandtui.ui.widgets.row_list import RowList
+
+WHAT = "jobs"
 
 NEEDS_JOB = frozenset({"open", "stop", "again", "then", "exec", "stream", "save", "copy", "follow", "wrap"})
 
@@ -67,6 +72,16 @@ class JobsScreen(AppScreen):
         return session.jobs
 
     @property
+    def load_state(self) -> LoadState:
+        """Whether the jobs are known."""
+        session, freshness = self.services.platform.session, self.services.platform.freshness
+        if session is None:
+            return LOADING
+        if session.store.total is None and freshness.problem and freshness.phase in UNREADABLE:
+            return failed(freshness.problem)
+        return session.job_watcher.load_state(self.sandbox_id)
+
+    @property
     def pane(self) -> JobLogPane:
         """The log pane."""
         return self.query_one(JobLogPane)
@@ -97,14 +112,21 @@ class JobsScreen(AppScreen):
         left = about(job, self._facts(job)) if job is not None else []
         if "" in board.problems:
             return left, [Piece(f"▲ jobs not saved: {clean(board.problems[''])}", "bad")]
-        failed = {each: why for each, why in board.problems.items() if each}
-        if failed:
-            where, why = next(iter(failed.items()))
-            text = f"▲ {len(failed)} not scanned · {clean(self._title_of(where))}: {clean(why)[:60]}"
+        unscanned = {each: why for each, why in board.problems.items() if each}
+        if unscanned and self.load_state.phase is not LoadPhase.FAILED:
+            where, why = next(iter(unscanned.items()))
+            text = f"▲ {len(unscanned)} not scanned · {clean(self._title_of(where))}: {clean(why)[:60]}"
             return left, [Piece(text, "busy")]
-        resting = sum(bool(row.sandbox.idle_timeout_minutes) and row.status == "RUNNING" for row in board.store)
-        key = self.services.key_of("jobs.look")
-        return left, [Piece(f"{resting} with idle timeout not scanned ({key} to scan)", "dim")] if resting else []
+        if self.load_state.is_loading:
+            return left, [Piece(f"◌ {self.load_state.detail}", "waiting")] if self.jobs else []
+        resting = [row.id for row in board.store if row.sandbox.idle_timeout_minutes and row.status == "RUNNING"]
+        if not resting:
+            return left, []
+        scanned, key = (
+            "rescanned" if board.scanned.issuperset(resting) else "scanned",
+            self.services.key_of("jobs.look"),
+        )
+        return left, [Piece(f"{len(resting)} with idle timeout not {scanned} ({key} to scan)", "dim")]
 
     def on_mount(self) -> None:
         if self.services.platform.session is not None:
@@ -129,6 +151,10 @@ class JobsScreen(AppScreen):
         """Redraw: rows show the names and states of sandboxes."""
         self._draw()
 
+    def on_freshness_changed(self, _: FreshnessChanged) -> None:
+        """Redraw: there are no jobs to wait for before the sandboxes are listed."""
+        self._draw()
+
     def on_screen_resume(self) -> None:
         self._draw()
 
@@ -151,6 +177,8 @@ class JobsScreen(AppScreen):
         """Return why an action is not available, or an empty text."""
         key = self.services.key_of
         if action in NEEDS_JOB and self.job is None:
+            if reason := why_not_loaded(self.load_state, WHAT, key("jobs.look")):
+                return reason
             if self.query_one("#jobs-filter", Input).value:
                 return f"No jobs match the filter: {key('jobs.back')} clears it"
             return f"No jobs yet: press {key('jobs.new')} to start one"
@@ -158,7 +186,7 @@ class JobsScreen(AppScreen):
             return f"Select a sandbox in the fleet first ({key('app.fleet')}), then press {key('fleet.jobs')}"
         if action == "look" and not any(row.status == "RUNNING" for row in self.board.store):
             return "No running sandboxes to scan"
-        if action == "follow" and self.pane.follows:
+        if action == "follow" and self.pane.follows and not self.pane.has_failed:
             return f"Already following the log: {key('jobs.open')} focuses it"
         return ""
 
@@ -229,6 +257,7 @@ class JobsScreen(AppScreen):
         if self.services.platform.session is not None:
             self.services.platform.session.job_watcher.want([self.sandbox_id] if self.sandbox_id else None)
             self.pane.follow()
+            self._draw()
             self.services.notifier.notify("Scanning running sandboxes for jobs …")
 
     def action_announce(self) -> None:
@@ -266,7 +295,8 @@ class JobsScreen(AppScreen):
         now = self.services.clock.now()
         self.jobs = listed(jobs, board.store, text, self._order, self._reverse, now)
         self.query_one("#jobs-head", ChromeLine).show(head(self.size.width), [])
-        self.query_one("#jobs-counts", ChromeLine).show([], [*counts(self.jobs)])
+        known = self.load_state.is_loaded or self.jobs
+        self.query_one("#jobs-counts", ChromeLine).show([], [*counts(self.jobs)] if known else [])
         self.query_one("#jobs", RowList).show_rows([job.key for job in self.jobs])
         panel = self.query_one("#jobs-panel")
         arrow = sort_arrow(self._order.descending == self._reverse)
@@ -289,15 +319,13 @@ class JobsScreen(AppScreen):
         return [Piece("▌" if chosen else " ", "key"), *line(job, self._facts(job), self.size.width)]
 
     def _empty_row(self) -> list[Piece]:
-        board = self.board
+        if unknown := load_pieces(self.load_state, WHAT, self.services.key_of("jobs.look")):
+            return unknown
         if self.query_one("#jobs-filter", Input).value:
             return [
                 Piece(" No jobs match the filter   ", "bright"),
                 Piece(f"{self.services.key_of('jobs.back')} to clear it", "dim"),
             ]
-        running = sum(row.status == "RUNNING" for row in board.store)
-        if running and not board.polled_at:
-            return [Piece(f" ◌ scanning {running} sandboxes …", "waiting")]
         new, jobs = self.services.key_of("jobs.new"), self.services.key_of("fleet.jobs")
         hint = f"{new} to start one" if self.targets else f"select a sandbox in the fleet, then press {jobs} and {new}"
         return [Piece(" No jobs   ", "bright"), Piece(hint, "dim")]

@@ -24,6 +24,7 @@ from sandtui.ui.dialogs.search import SearchControl, Searched
 from sandtui.ui.dialogs.value import ValueDialog
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.messages import LogArrived
+from sandtui.ui.rendering.loading import why_not_loaded
 from sandtui.ui.rendering.text import Piece
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.log_pane import LogPane
@@ -57,7 +58,7 @@ class LogScreen(AppScreen):
     def compose_body(self) -> Iterable[Widget]:
         with Container(id="logs"):
             for sandbox_id in self.sandbox_ids:
-                yield LogPane(sandbox_id, self._title(sandbox_id))
+                yield LogPane(sandbox_id, self._title(sandbox_id), self.services.key_of("log.reload"))
 
     @property
     def panes(self) -> list[LogPane]:
@@ -125,7 +126,7 @@ class LogScreen(AppScreen):
         if pane is None:
             return
         if message.error is not None:
-            pane.fail("not loaded")
+            pane.fail(str(message.error))
             with following(message.trace):
                 self.services.notifier.notify(f"Log of {pane.title} not loaded: {message.error}", "error")
         elif pane.take(message.lines):
@@ -138,7 +139,7 @@ class LogScreen(AppScreen):
             mark, logs = self.services.key_of("fleet.mark"), self.services.key_of("fleet.logs")
             return f"Only one log is open: mark more sandboxes in the fleet ({mark}), then press {logs}"
         if action in {"copy", "save"} and not self.pane.shown and not self.get_selected_text():
-            return "The log is empty"
+            return why_not_loaded(self.pane.load_state, "log", self.services.key_of("log.reload")) or "The log is empty"
         return ""
 
     def action_reload(self) -> None:
@@ -270,6 +271,7 @@ class LogScreen(AppScreen):
 
     def _fetch(self, pane: LogPane) -> None:
         pane.asked_at = self.services.clock.monotonic()
+        pane.begin()
         if self.services.platform.session is not None:
             self.services.platform.fetch_log(self, pane.sandbox_id)
 

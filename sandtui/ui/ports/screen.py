@@ -22,9 +22,12 @@ from sandtui.ui.key_bindings import bindings
 from sandtui.ui.ports import forwards as forward_lines
 from sandtui.ui.ports.exposures import counts, head, line
 from sandtui.ui.ports.flow import PortsFlow
+from sandtui.ui.rendering.loading import load_pieces, why_not_loaded
 from sandtui.ui.rendering.text import Content, Piece
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.row_list import RowList
+
+WHAT = "exposed ports"
 
 PROBE_SECONDS = 30.0
 """Interval between health checks while the screen is open."""
@@ -75,12 +78,14 @@ class PortsScreen(AppScreen):
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
         """Return the status line: health counts, or the error."""
-        if self.board.problem:
+        if self.board.problem and self.board.load_state.is_loaded:
             key = self.services.key_of("ports.forward")
             return [
                 Piece(f"✖ {clean(self.board.problem)}", "bad"),
                 Piece(f"   {key} to forward a port instead", "dim"),
             ], []
+        if not self.board.load_state.is_loaded:
+            return [], []
         public = [Piece("public: anyone with the URL can connect", "dim")] if self.board.rows else []
         return counts(self.board.rows), public
 
@@ -116,6 +121,8 @@ class PortsScreen(AppScreen):
         if forward is None and row is None:
             if self._in_forwards():
                 return f"No forwards: {key('ports.forward')} forwards a port"
+            if reason := why_not_loaded(self.board.load_state, WHAT, key("ports.probe")):
+                return reason
             return f"No exposed ports: {key('ports.expose')} exposes one"
         if action == "open" and not self._page():
             return f"Only HTTP addresses open in a browser: {key('ports.copy')} copies this one"
@@ -247,13 +254,13 @@ class PortsScreen(AppScreen):
     def _line(self, number: int) -> list[Piece]:
         rows = self.board.rows
         if not rows:
-            if not self.board.loaded and not self.board.problem:
-                return [Piece(" ◌ loading …", "waiting")]
             key = self.services.key_of
+            if unknown := load_pieces(self.board.load_state, WHAT, key("ports.probe")):
+                return unknown
             text = f"select a sandbox, then press {key('fleet.ports')} and {key('ports.expose')}"
             if self._targets():
                 text = f"{key('ports.expose')} to expose a port"
-            if self.board.problem:
+            if self.board.unsupported:
                 forward = key("ports.forward")
                 text = f"this platform does not list exposures; {forward} to forward a port to localhost"
             return [Piece(" No exposed ports   ", "bright"), Piece(text, "dim")]

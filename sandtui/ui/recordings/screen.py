@@ -12,6 +12,7 @@ from textual.widget import Widget
 
 from sandtui.config.recordings import Recording
 from sandtui.directories import describe
+from sandtui.fleet.load_state import LOADED, LOADING, failed
 from sandtui.fleet.recordings.player import Player
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.key_hints import Hint
@@ -20,9 +21,12 @@ from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.recordings.rendering import head, line
+from sandtui.ui.rendering.loading import load_pieces, why_not_loaded
 from sandtui.ui.rendering.text import Content, Piece
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
+
+WHAT = "recordings"
 
 
 class RecordingsScreen(AppScreen):
@@ -34,7 +38,8 @@ class RecordingsScreen(AppScreen):
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
-        self._rows: list[Recording] | None = None
+        self._rows: list[Recording] = []
+        self.load_state = LOADING
 
     def compose_body(self) -> Iterable[Widget]:
         with Vertical(id="recordings-panel", classes="panel") as panel:
@@ -51,19 +56,26 @@ class RecordingsScreen(AppScreen):
         return [Piece(f"asciicast files in {clean(str(self.services.recordings.store.folder))}", "dim")], []
 
     def on_mount(self) -> None:
+        self._draw()
         self.run_flow(self._list(), "recordings")
 
     def on_screen_resume(self) -> None:
         self.run_flow(self._list(), "recordings")
 
     def offered_hints(self) -> list[Hint]:
-        """Without recordings only the back action is available."""
-        return [hint for hint in super().offered_hints() if self._rows or hint.action == "recordings.back"]
+        """Without recordings only going back and reloading are available."""
+        return [
+            hint
+            for hint in super().offered_hints()
+            if self._rows or hint.action in {"recordings.back", "recordings.reload"}
+        ]
 
     def why_not(self, action: str) -> str:
         """Return how to make a recording, for an action that needs one."""
         if action not in {"play", "delete", "copy"} or self._row() is not None:
             return ""
+        if reason := why_not_loaded(self.load_state, WHAT, self.services.key_of("recordings.reload")):
+            return reason
         leave, record = self.services.key_of("terminal.out"), self.services.key_of("shell.record")
         return f"No recordings yet: in a shell press {leave}, then {record} to record"
 
@@ -86,13 +98,21 @@ class RecordingsScreen(AppScreen):
         if (row := self._row()) is not None:
             self.services.clipboard.copy(str(row.path))
 
+    def action_reload(self) -> None:
+        self.load_state = LOADING
+        self._draw()
+        self.run_flow(self._list(), "recordings")
+
     def action_back(self) -> None:
         self.app.pop_screen()
 
     async def _list(self) -> None:
-        rows = await asyncio.to_thread(self.services.recordings.store.list)
+        try:
+            rows, state = await asyncio.to_thread(self.services.recordings.store.list), LOADED
+        except OSError as error:
+            rows, state = [], failed(describe(error))
         if self.is_mounted:
-            self._rows = rows
+            self._rows, self.load_state = rows, state
             self._draw()
 
     async def _play(self, row: Recording) -> None:
@@ -118,13 +138,12 @@ class RecordingsScreen(AppScreen):
         return self.size.width - 3
 
     def _row(self) -> Recording | None:
-        rows = self._rows or []
         index = self.query_one(OutputView).cursor if self.is_mounted else 0
-        return rows[index] if index < len(rows) else None
+        return self._rows[index] if index < len(self._rows) else None
 
     def _line(self, number: int) -> list[Piece]:
-        if self._rows is None:
-            return [Piece(" ◌ loading …", "waiting")]
+        if unknown := load_pieces(self.load_state, WHAT, self.services.key_of("recordings.reload")):
+            return [] if number else unknown
         if not self._rows:
             out, record = self.services.key_of("terminal.out"), self.services.key_of("shell.record")
             return [
@@ -138,5 +157,5 @@ class RecordingsScreen(AppScreen):
 
     def _draw(self) -> None:
         self.query_one("#recordings-head", ChromeLine).show(head(self._width()), [])
-        self.query_one(OutputView).show(max(1, len(self._rows or [])))
+        self.query_one(OutputView).show(max(1, len(self._rows)))
         self.update_chrome()

@@ -7,20 +7,23 @@ from collections.abc import Iterable
 from textual.containers import Vertical
 from textual.widget import Widget
 
+from sandtui.fleet.load_state import LOADED, LOADING, failed
 from sandtui.fleet.text.log_lines import LogLook, LogText, has_stamps
 from sandtui.fleet.text.search import Search, split
+from sandtui.ui.rendering.loading import load_pieces
 from sandtui.ui.rendering.text import Piece
 from sandtui.ui.rendering.wrap import most_cells
 from sandtui.ui.widgets.output_view import OutputView
 from sandtui.ui.widgets.panel import show_frame
 
-LOADING = "loading…"
-
 
 class LogPane(Vertical):
-    """The log of one sandbox. The owner fetches it, and filters what is shown. ``title`` is safe to draw."""
+    """The log of one sandbox. The owner fetches it, and filters what is shown.
 
-    def __init__(self, sandbox_id: str, title: str) -> None:
+    ``title`` is safe to draw; ``retry`` is the key that fetches the log again.
+    """
+
+    def __init__(self, sandbox_id: str, title: str, retry: str) -> None:
         super().__init__(classes="panel")
         self.sandbox_id = sandbox_id
         self.title = title
@@ -28,15 +31,18 @@ class LogPane(Vertical):
         self.look = LogLook()
         self.shown: list[str] = []
         self.search = Search()
-        self.state = LOADING
+        self.load_state = LOADING
+        self.state = ""
+        self._retry = retry
         self.asked_at: float | None = None
         self.arranging = False
         self._seen = 0
 
     def compose(self) -> Iterable[Widget]:
-        yield OutputView(self._line, at_most=lambda line: most_cells(self.shown[line]))
+        yield OutputView(self._line, at_most=self._most_cells)
 
     def on_mount(self) -> None:
+        self.view.show(1)
         self.draw_frame()
 
     def on_output_view_following_changed(self) -> None:
@@ -54,18 +60,29 @@ class LogPane(Vertical):
     def take(self, lines: list[str]) -> bool:
         """Set the fetched log; return whether it has changed."""
         fresh = LogText.of(lines)
-        changed = fresh.dropped != self.text.dropped or fresh.lines != self.text.lines or self.state == LOADING
-        self.text = fresh
+        changed = fresh.dropped != self.text.dropped or fresh.lines != self.text.lines or not self.load_state.is_loaded
+        self.text, self.load_state = fresh, LOADED
         count = f"{len(fresh.lines):,} {'line' if len(fresh.lines) == 1 else 'lines'}"
         self.state = f"first {fresh.dropped:,} lines omitted · {count}" if fresh.dropped else count
         if not lines:
             self.state = "empty"
         return changed
 
-    def fail(self, message: str) -> None:
-        """Show that the log could not be fetched."""
-        self.state = message
+    def fail(self, reason: str) -> None:
+        """Show that the log could not be fetched; lines that are known stay."""
+        if self.load_state.is_loaded:
+            self.state = "not reloaded"
+        else:
+            self.load_state = failed(reason)
+            self.view.refresh()
         self.draw_frame()
+
+    def begin(self) -> None:
+        """Note that the log is being fetched."""
+        if not self.load_state.is_loaded:
+            self.load_state = LOADING
+            self.view.refresh()
+            self.draw_frame()
 
     def show(self, shown: list[str]) -> None:
         """Show these lines. Unless the end is followed, the cursor stays on its line if that is still shown."""
@@ -74,7 +91,8 @@ class LogPane(Vertical):
         grown = view.wrap and len(self.shown) <= len(shown) and shown[: len(self.shown)] == self.shown
         same = len(self.shown) if grown else 0
         self.shown = shown
-        view.show(len(shown), same=same)
+        # Without lines one says why there are none.
+        view.show(len(shown) or 1, same=same)
         if cursor is not None and cursor != view.cursor:
             view.keep(cursor)
         self.note_end()
@@ -90,10 +108,11 @@ class LogPane(Vertical):
         mode = "● following" if self.view.following else "‖ paused"
         if unseen := self.unseen:
             mode = f"‖ paused · {unseen:,} new"
-        parts = [mode, f"{len(self.shown):,} of {self.state}" if self.look.only else self.state]
+        parts = [mode] if self.load_state.is_loaded else []
+        parts += [f"{len(self.shown):,} of {self.state}" if self.look.only else self.state]
         if not self.look.stamps:
             parts.append("timestamps hidden")
-        show_frame(self, f"{self.title} · log", " · ".join(parts))
+        show_frame(self, f"{self.title} · log", " · ".join(filter(None, parts)))
 
     @property
     def has_stamps(self) -> bool:
@@ -102,8 +121,16 @@ class LogPane(Vertical):
 
     def _line(self, number: int) -> list[Piece]:
         if number >= len(self.shown):
-            return []
+            return [] if number or self.shown else self._empty_line()
         return [Piece(text, "key" if hit else "text") for text, hit in split(self.shown[number], self.search.needle)]
+
+    def _empty_line(self) -> list[Piece]:
+        if unknown := load_pieces(LOADING if self.arranging else self.load_state, "log", self._retry):
+            return unknown
+        return [Piece(" No matching lines" if self.look.only else " The log is empty", "dim")]
+
+    def _most_cells(self, number: int) -> int:
+        return most_cells(self.shown[number]) if number < len(self.shown) else 0
 
 
 def _new_index(before: list[str], cursor: int, now: list[str]) -> int | None:

@@ -457,7 +457,7 @@ def shown(screen) -> list[str]:
 
 
 def is_read(screen) -> bool:
-    return bool(screen.query(OutputView)) and bool(lines := shown(screen)) and "reading" not in lines[0]
+    return bool(screen.query(OutputView)) and bool(lines := shown(screen)) and "Loading" not in lines[0]
 
 
 async def test_only_the_first_window_of_a_large_file_is_read_and_bytes_are_read_exactly():

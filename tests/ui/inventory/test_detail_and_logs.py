@@ -145,7 +145,7 @@ async def open_log(pilot, text):
 
     app.services.platform.session.client.get_logs = get_logs
     await pilot.press("L")
-    await until(pilot, lambda: app.screen.pane.state != "loading…")
+    await until(pilot, lambda: app.screen.pane.load_state.is_loaded)
     return app.screen
 
 

@@ -60,6 +60,7 @@ async def opened(pilot, jobs=JOBS, *, log=LOG):
     async def poll(sandbox_ids):
         for sandbox_id in sandbox_ids:
             board.polled_at[sandbox_id] = 0.0
+            board.scanned.add(sandbox_id)
 
     async def read_end(self):
         self.lines = [output_line(line) for line in log]
@@ -80,7 +81,7 @@ async def opened(pilot, jobs=JOBS, *, log=LOG):
     board.on_change()
     await until(pilot, lambda: len(app.screen.jobs) == len(jobs))
     if jobs:
-        await until(pilot, lambda: app.screen.pane.view.count > 0)
+        await until(pilot, lambda: app.screen.pane.load_state.is_loaded)
     for field in app.screen.query(Input):
         field.cursor_blink = False
     app.clear_notifications()
