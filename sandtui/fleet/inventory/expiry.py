@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ STEPS: tuple[tuple[str, float], ...] = (
     ("later", NEVER),
 )
 """The spans, each with the seconds before which it ends. They widen, as the need to look at what ends falls."""
+
+_ENDS = tuple(end for _, end in STEPS[:-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,5 @@ def expiries(rows: Iterable[Row], now: float) -> Expiries:
             # The time of what has not started yet does not run.
             unlimited += row.sandbox.timeout_minutes <= 0
             continue
-        left = row.expires - now
-        counts[next((index for index, (_, end) in enumerate(STEPS) if left < end), len(STEPS) - 1)] += 1
+        counts[bisect_right(_ENDS, row.expires - now)] += 1
     return Expiries(tuple(counts), unlimited)

@@ -15,6 +15,7 @@ from textual.widgets import Input, Static
 
 from sandtui.fleet.inventory.bulk_plan import DELETE, EGRESS, MEASURE, RUN
 from sandtui.fleet.inventory.groups import Group, grouping, groupings
+from sandtui.fleet.inventory.heat import MEASURES
 from sandtui.fleet.inventory.preferences import Preferences
 from sandtui.fleet.inventory.query import Query, QueryError, complete, parse
 from sandtui.fleet.inventory.query.use import is_unmeasured
@@ -40,6 +41,7 @@ from sandtui.ui.inventory import empty
 from sandtui.ui.inventory.columns_dialog import ColumnLayout, ColumnsDialog
 from sandtui.ui.inventory.copying import choose_copy, open_web_console
 from sandtui.ui.inventory.egress_dialog import edit_egress
+from sandtui.ui.inventory.heat_map import HeatMap, ends_histogram, legend
 from sandtui.ui.inventory.inspector import Inspector
 from sandtui.ui.inventory.overview import history_pieces, overview_pieces, unmeasured_pieces
 from sandtui.ui.inventory.query_input import QueryInput
@@ -47,9 +49,10 @@ from sandtui.ui.inventory.save_view_dialog import SaveViewDialog
 from sandtui.ui.inventory.table import FleetTable
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.messages import ConnectionChanged, ExposuresArrived, FreshnessChanged, LogEndArrived, SandboxesChanged
-from sandtui.ui.rendering.text import Content, Piece, sort_arrow, width_of
+from sandtui.ui.rendering.text import Content, Piece, content, cut, lines, sort_arrow, width_of
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.panel import show_frame
+from sandtui.ui.widgets.text_panel import TextPanel
 
 NEEDS_ROW = frozenset({"exec", "shell", "whole_shell", "logs", "clone", "copy", "copy_more", "web", "delete", "egress"})
 
@@ -59,12 +62,18 @@ NEEDS_ROWS = frozenset({"mark_all", "invert", "many", "measure"})
 
 WORKS_ON_MARKS = frozenset({"exec", "shell", "logs", "delete", "egress", "many", "measure"})
 
-NEEDS_VIEW = frozenset({"sort", "reverse", "group", "active", "new"})
+NEEDS_VIEW = frozenset({"sort", "reverse", "group", "active", "new", "map", "next_measure", "previous_measure"})
 
 MOST_SHELLS = 12
 
 NO_GROUPS = "none"
 
+
+MANY, LEGEND_SECONDS = 2_000, 1.0
+"""With so many sandboxes, those behind the map are counted less often."""
+
+TALL = 30
+"""Window height in lines from which the map has a histogram of expiries below it."""
 
 WIDE = 110
 """Window width in cells from which long texts and the bars of the last hour fit."""
@@ -88,7 +97,7 @@ class FleetScreen(AppScreen):
         self._view: FleetView | None = None
         self._inspector = True
         self._problem: QueryError | None = None
-        self._still_until = 0.0
+        self._still_until = self._legend_due = 0.0
         self._thaw: Timer | None = None
         self._asking: Timer | None = None
         self._before_failed: ViewState | None = None
@@ -102,6 +111,8 @@ class FleetScreen(AppScreen):
         with Horizontal(id="fleet-body"):
             with Vertical(id="fleet-panel", classes="panel"):
                 yield FleetTable(self.services.clock.now, id="fleet-table")
+                yield HeatMap(lambda: self.table, self.services.clock.now, id="heat-map")
+                yield TextPanel(id="heat-legend")
             yield Inspector(self.services, id="inspector")
 
     @property
@@ -128,6 +139,9 @@ class FleetScreen(AppScreen):
             self.table.refresh_lines_changed()
             self._show_overview()
             self._show_inspector()
+            if self.shows_map:
+                self.heat_map.retime()
+                self._show_legend()
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
         """Return the status line: a filter error, or the range, the marks and what is hidden."""
@@ -216,6 +230,8 @@ class FleetScreen(AppScreen):
         if message.by_user:
             self._still_until = self.services.clock.monotonic() + STILL_SECONDS
         self._show_inspector()
+        if self.shows_map:
+            self.heat_map.show_cursor()
         if self.table.range_ids:
             self._update_activity()
 
@@ -232,7 +248,12 @@ class FleetScreen(AppScreen):
             panel = self.query_one("#fleet-panel")
             arrow = sort_arrow(self._view.rising)
             grouped = f"by {clean(self._view.grouping.title)} · " if self._view.grouping is not None else ""
-            show_frame(panel, f"Sandboxes {self._view.count:,}", f"{grouped}sort: {self._view.order.title} {arrow}")
+            shown = f"map: {self.heat_map.measure.title} ({self._measure_keys}) · " if self.shows_map else ""
+            sort = f"{shown}{grouped}sort: {self._view.order.title} {arrow}"
+            show_frame(panel, f"Sandboxes {self._view.count:,}", sort)
+            if self.shows_map:
+                self.heat_map.show(self._view)
+                self._show_legend()
         self._show_counts()
         self._show_overview()
         self._show_inspector()
@@ -244,6 +265,9 @@ class FleetScreen(AppScreen):
 
     def show_marks(self) -> None:
         self.table.refresh_lines_changed()
+        if self.shows_map:
+            self.heat_map.refresh()
+            self.heat_map.show_cursor()
         self._update_activity()
 
     def _connect_view(self) -> None:
@@ -254,7 +278,7 @@ class FleetScreen(AppScreen):
             self._view = FleetView(session.store, self.services.clock)
             if self._problem is None:
                 self._view.query = self._parse(self.query_one("#filter", Input).value)
-            session.refresher.visible_ids = lambda: self.table.visible_ids
+            session.refresher.visible_ids = lambda: self.lines.visible_ids
 
     def _take_over(self) -> None:
         if self._view is not None:
@@ -750,7 +774,7 @@ class FleetScreen(AppScreen):
     def leave_filter(self) -> None:
         """Focus the list; as the user asked for this list, the sandbox under the cursor counts as selected."""
         self.table.arm()
-        self.table.focus()
+        self.lines.focus()
 
     def action_back(self) -> None:
         field = self.query_one("#filter", Input)
@@ -773,6 +797,67 @@ class FleetScreen(AppScreen):
             view.marks -= inside
         else:
             view.mark(inside)
+
+    # The map
+
+    @property
+    def heat_map(self) -> HeatMap:
+        """The map of the fleet."""
+        return self.query_one(HeatMap)
+
+    @property
+    def shows_map(self) -> bool:
+        """Whether the map stands in the place of the list."""
+        return self.has_class("-map")
+
+    @property
+    def lines(self) -> FleetTable | HeatMap:
+        """The list, or the map in its place."""
+        return self.heat_map if self.shows_map else self.table
+
+    def action_map(self) -> None:
+        """Show the map in the place of the list, or the list again."""
+        had_focus = self.lines.has_focus
+        self.toggle_class("-map")
+        self.show_rows(by_user=True)
+        if had_focus:
+            self.lines.focus()
+        # Its place among the cells is known after the layout.
+        self.call_after_refresh(self.show_marks)
+
+    def action_next_measure(self) -> None:
+        self._show_measure(1)
+
+    def action_previous_measure(self) -> None:
+        self._show_measure(-1)
+
+    @property
+    def _measure_keys(self) -> str:
+        return f"{self.services.key_of('fleet.previous_measure')} {self.services.key_of('fleet.next_measure')}"
+
+    def _show_measure(self, step: int) -> None:
+        measure = MEASURES[(MEASURES.index(self.heat_map.measure) + step) % len(MEASURES)]
+        self.heat_map.show_measure(measure)
+        self._legend_due = 0.0
+        self.show_rows()
+
+    def _show_legend(self) -> None:
+        if self._view is None:
+            return
+        if self._view.count > MANY and self.services.clock.monotonic() < self._legend_due:
+            return
+        self._legend_due = self.services.clock.monotonic() + LEGEND_SECONDS
+        text, now = self.query_one("#heat-legend", TextPanel), self.services.clock.now().timestamp()
+        # Its own size is known only after it was shown.
+        width = self.query_one("#fleet-panel").content_size.width - 2
+        rows = legend(self._view, self.heat_map.measure, now, width)
+        if self.size.height >= TALL:
+            rows = [[], *ends_histogram(self._view, now), *rows]
+        text.show(lines([content(" ", *cut(row, width)) for row in rows]))
+
+    @on(HeatMap.Opened)
+    def cell_opened(self) -> None:
+        self.action_open()
 
     @property
     def table(self) -> FleetTable:
@@ -799,6 +884,8 @@ class FleetScreen(AppScreen):
             return f"Not connected: press {key('app.refresh')} to retry"
         if view is None or (action in WORKS_ON_MARKS and view.marks):
             return ""
+        if action in {"next_measure", "previous_measure"} and not self.shows_map:
+            return f"Open the map first: press {key('fleet.map')}"
         if action == "unmark":
             return (
                 "" if view.marks or self.table.range_ids else f"No marks: press {key('fleet.mark')} to mark a sandbox"

@@ -52,6 +52,17 @@ def plot(values: Sequence[float], width: int, height: int, top: float = 0.0) -> 
     return rows
 
 
+def upright(values: Sequence[float], wide: int, gap: int, height: int) -> list[str]:
+    """Return the rows of a chart of upright bars, from the top; zero has no bar."""
+    sound = [_sound(value) for value in values]
+    top = max(sound, default=0.0)
+    tall = [max(1, round(value / top * height * len(BARS))) if value else 0 for value in sound]
+    return [
+        "".join(_column(eighths - row * len(BARS)) * wide + " " * gap for eighths in tall)
+        for row in reversed(range(height))
+    ]
+
+
 def length(value: float, top: float, width: int) -> str:
     """Return a horizontal bar, exact to half a cell; more than nothing is at least that."""
     value, top = _sound(value), _sound(top)
