@@ -167,11 +167,18 @@ async def launch_board(pilot):
     app.workers.cancel_group(app, f"launch {launch.launch_id}")
     await pilot.pause()
     # The states of a launch under way, at fixed times: which of them comes when is not ours to choose.
+    origin = app.manual_clock.monotonic()
+    app.manual_clock.advance(12)
     for item in launch.items:
-        item.began, item.sandbox_id = 0.0, f"sbx_{item.index:04}"
-        item.step, item.ended = (Step.READY, 1.5) if item.index < 20 else (Step.STARTING, None)
+        item.queued, item.sandbox_id = origin, f"sbx_{item.index:04}"
+        item.began = origin + item.index // 8 * 1.5
+        item.created = item.began + 0.4 + item.index % 4 * 0.2
+        item.step, item.ended = Step.STARTING, None
+        if item.index < 20:
+            item.step, item.ended = Step.READY, item.created + 2 + item.index * 7 % 5
     launch.items[3].step, launch.items[3].problem = Step.FAILED, "HTTP 402: the balance is too low"
-    launch.items[39].step, launch.items[39].began = Step.QUEUED, None
+    launch.items[3].created, launch.items[3].ended = None, origin + 1
+    launch.items[39].step, launch.items[39].began, launch.items[39].created = Step.QUEUED, None, None
     launch.launch_id = "0badcafe"
     app.clear_notifications()
     app.screen.post_message(LaunchChanged())

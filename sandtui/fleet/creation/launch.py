@@ -45,7 +45,8 @@ UNFINISHED = frozenset({Step.QUEUED, Step.CREATING, Step.STARTING})
 
 @dataclass(slots=True)
 class LaunchItem:
-    """One sandbox of a launch. Times are in seconds on the monotonic clock.
+    """One sandbox of a launch. Times are in seconds on the monotonic clock: ``queued`` by this run, ``began`` to be
+    requested, ``created``, and ``ended`` as reachable or failed.
 
     ``error`` is why it failed; ``unsure`` says that the platform may have created it anyway.
     """
@@ -54,7 +55,9 @@ class LaunchItem:
     request: CreateSandboxRequest
     step: Step = Step.QUEUED
     sandbox_id: str | None = None
+    queued: float | None = None
     began: float | None = None
+    created: float | None = None
     ended: float | None = None
     problem: str = ""
     error: Exception | None = None
@@ -175,7 +178,7 @@ class Launch:
                 key = f"{item.request.idempotency_key}-again"
                 item.request = item.request.model_copy(update={"idempotency_key": key[-128:]})
             item.step, item.problem, item.sandbox_id = Step.QUEUED, "", None
-            item.began = item.ended = None
+            item.queued = item.began = item.created = item.ended = None
         self.on_change()
         return len(again)
 
@@ -213,7 +216,11 @@ class Launch:
         """Record what is about to be created, and return it."""
         requests = [item.request for item in self.items]
         await asyncio.to_thread(self._journal.begin, self.launch_id, self._context, requests)
-        return [item for item in self.items if item.step is Step.QUEUED]
+        queued = [item for item in self.items if item.step is Step.QUEUED]
+        now = self._clock.monotonic()
+        for item in queued:
+            item.queued, item.began, item.created, item.ended = now, None, None, None
+        return queued
 
     async def _make(self, item: LaunchItem) -> None:
         """Create one. The request is recorded before it is sent: a kill at any moment leaves no unknown sandbox."""
@@ -242,6 +249,7 @@ class Launch:
 
     def _made(self, item: LaunchItem, sandbox: Sandbox) -> None:
         item.sandbox_id, item.unsure = sandbox.id, False
+        item.created = self._clock.monotonic()
         self._move(item, Step.STARTING)
 
     async def _wait(self, starting: asyncio.Queue[LaunchItem | None]) -> None:

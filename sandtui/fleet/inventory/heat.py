@@ -17,7 +17,7 @@ _LEFT = (2 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, 4 * HOUR, 12 * HOUR, DAY)
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class HeatMeasure:
     """What a map shows of each sandbox.
 
     ``level`` returns 0 to 7, or None if the value is unknown or there is none; ``timed`` tells whether it depends on
@@ -59,10 +59,12 @@ def _share(share: float | None) -> int | None:
 
 _SHARES = ("<12%", "<25%", "<38%", "<50%", "<62%", "<75%", "<88%", "more")
 
-MEASURES: tuple[Measure, ...] = (
-    Measure("status", "status"),
-    Measure("age", "age", ("<1m", "<10m", "<1h", "<4h", "<12h", "<1d", "<7d", "older"), _age, True, "unknown"),
-    Measure("left", "time left", ("more", "<1d", "<12h", "<4h", "<1h", "<30m", "<10m", "<2m"), _left, True, "no end"),
-    Measure("cpu", "CPU", _SHARES, _cpu, unknown="not measured"),
-    Measure("memory", "memory", _SHARES, _memory, unknown="not measured"),
+MEASURES: tuple[HeatMeasure, ...] = (
+    HeatMeasure("status", "status"),
+    HeatMeasure("age", "age", ("<1m", "<10m", "<1h", "<4h", "<12h", "<1d", "<7d", "older"), _age, True, "unknown"),
+    HeatMeasure(
+        "left", "time left", ("more", "<1d", "<12h", "<4h", "<1h", "<30m", "<10m", "<2m"), _left, True, "no end"
+    ),
+    HeatMeasure("cpu", "CPU", _SHARES, _cpu, unknown="not measured"),
+    HeatMeasure("memory", "memory", _SHARES, _memory, unknown="not measured"),
 )

@@ -6,8 +6,8 @@ from textwrap import wrap
 
 from sandtui.fleet.creation.launch import Launch, LaunchItem, Step
 from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.creation.timeline import Timeline, percentile_lines, seconds_text
 from sandtui.ui.rendering.text import Piece, Role, fit, width_of
-from sandtui.ui.rendering.units import long_duration
 
 SIGNS: dict[Step, tuple[str, Role]] = {
     Step.QUEUED: ("·", "dim"),
@@ -18,12 +18,16 @@ SIGNS: dict[Step, tuple[str, Role]] = {
     Step.DELETED: ("○", "dim"),
 }
 
-NAME_WIDTH = 28
+NAME_WIDTH, NARROW_NAME_WIDTH, WIDE = 28, 18, 100
+
+ID_WIDTH, WITH_ID = 24, 150
+"""With so many cells a line has the id of the sandbox too."""
+
 INDENT = 5
 """Cells before a reason on a line below its sandbox."""
 
 BESIDE = 54
-"""Cells of a line before the reason."""
+"""Cells of a line before the reason, at most."""
 
 
 class Board:
@@ -38,19 +42,28 @@ class Board:
         reasons = [entry for item in failed for entry in self._with_reason(item, width)]
         self._listed: list[LaunchItem | str] = [*gap, *reasons, *(gap if failed else []), *others]
         self._grid = -(-len(launch.items) // self._per_line)
+        self._timeline = Timeline.of(launch.items)
+        # A scale stands above the lines, and before it how long the phases took.
+        table = percentile_lines(launch.items, width)
+        self._above: list[list[Piece]] = [[], *table] if table else []
 
     def __len__(self) -> int:
-        return self._grid + len(self._listed)
+        return self._grid + len(self._above) + len(self._listed)
 
     def line(self, number: int, now: float) -> list[Piece]:
         """Return one line; ``now`` is in seconds on the monotonic clock."""
         if number < self._grid:
             return self._signs(number * self._per_line)
         index = number - self._grid
+        if index < len(self._above):
+            return self._above[index]
+        index -= len(self._above)
         item = self._listed[index] if index < len(self._listed) else ""
+        if index == 0:
+            return self._axis(now)
         if isinstance(item, str):
             return [Piece(item, "bad")] if item else []
-        return _item(item, now, beside=self._fits(item))
+        return self._item(item, now)
 
     def _fits(self, item: LaunchItem) -> bool:
         return BESIDE + width_of(clean(item.problem)) <= self._per_line
@@ -72,6 +85,40 @@ class Board:
                 cells.append(Piece(sign, role))
         return cells
 
+    # One sandbox
+
+    @property
+    def _name_width(self) -> int:
+        return NAME_WIDTH if self._per_line >= WIDE else NARROW_NAME_WIDTH
+
+    @property
+    def _before_line(self) -> int:
+        """The cells before the line of time."""
+        return 3 + self._name_width + 10 + 9 + 2 + (ID_WIDTH + 2 if self._per_line >= WITH_ID else 0)
+
+    def _axis(self, now: float) -> list[Piece]:
+        axis = self._timeline.axis(now, self._per_line - self._before_line)
+        return [Piece(" " * self._before_line), *axis] if axis else []
+
+    def _item(self, item: LaunchItem, now: float) -> list[Piece]:
+        sign, role = SIGNS[item.step]
+        pieces = [
+            Piece(f" {sign} ", role),
+            Piece(fit(clean(item.request.name), self._name_width)),
+            Piece(f" {item.step.value:<9}", role),
+        ]
+        shown = ""
+        if item.began is not None:
+            shown = seconds_text((item.ended if item.ended is not None else now) - item.began)
+        pieces.append(Piece(f" {shown:>8}  ", "dim"))
+        if item.problem and self._fits(item):
+            return [*pieces, Piece(clean(item.problem), "bad")]
+        line = self._timeline.line(item, now, self._per_line - self._before_line)
+        sandbox_id = clean(item.sandbox_id or "")
+        if line and self._per_line >= WITH_ID:
+            pieces.append(Piece(f"{fit(sandbox_id, ID_WIDTH)}  ", "dim"))
+        return [*pieces, *(line or [Piece(sandbox_id, "dim")])]
+
 
 def summary(launch: Launch) -> list[Piece]:
     """Return the number of sandboxes at each step."""
@@ -80,22 +127,4 @@ def summary(launch: Launch) -> list[Piece]:
     for step, (sign, role) in SIGNS.items():
         if counts[step]:
             pieces.append(Piece(f"{sign} {counts[step]} {step.value}   ", role))
-    return pieces
-
-
-def _item(item: LaunchItem, now: float, *, beside: bool) -> list[Piece]:
-    sign, role = SIGNS[item.step]
-    pieces = [
-        Piece(f" {sign} ", role),
-        Piece(fit(clean(item.request.name), NAME_WIDTH)),
-        Piece(f" {item.step.value:<9}", role),
-    ]
-    if item.began is not None:
-        seconds = (item.ended if item.ended is not None else now) - item.began
-        shown = f"{seconds:.1f}s" if seconds < 10 else long_duration(seconds)
-        pieces.append(Piece(f" {shown:>8}", "dim"))
-    if item.problem and beside:
-        pieces.append(Piece(f"  {clean(item.problem)}", "bad"))
-    elif item.sandbox_id and not item.problem:
-        pieces.append(Piece(f"  {clean(item.sandbox_id)}", "dim"))
     return pieces

@@ -22,7 +22,7 @@ from textual.strip import Strip
 
 from sandtui.fleet.inventory.expiry import STEPS, expiries
 from sandtui.fleet.inventory.groups import Group
-from sandtui.fleet.inventory.heat import MEASURES, Measure
+from sandtui.fleet.inventory.heat import MEASURES, HeatMeasure
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.view import FleetView
 from sandtui.fleet.text.sanitize import clean
@@ -110,7 +110,7 @@ class HeatMap(RoleView, can_focus=True):
         self._cell = 1
         self._range: frozenset[str] = frozenset()
         self._drawn_cursor = 0
-        self.measure: Measure = MEASURES[0]
+        self.measure: HeatMeasure = MEASURES[0]
 
     @property
     def table(self) -> FleetTable:
@@ -132,7 +132,7 @@ class HeatMap(RoleView, can_focus=True):
         self._lay_out()
         self.refresh()
 
-    def show_measure(self, measure: Measure) -> None:
+    def show_measure(self, measure: HeatMeasure) -> None:
         """Show another measure."""
         self.measure = measure
         self.refresh()
@@ -314,7 +314,7 @@ def map_lines(view: FleetView, per_line: int) -> list[_MapLine]:
     return lines
 
 
-def sign_of(measure: Measure, row: Row, now: float) -> Piece:
+def sign_of(measure: HeatMeasure, row: Row, now: float) -> Piece:
     """Return the sign of a sandbox."""
     if measure.level is None:
         return glyph(row.status)
@@ -329,7 +329,7 @@ def quiet(role: Role) -> Role:
     return role if role in {"dim", "bad"} else "text"
 
 
-def legend(view: FleetView, measure: Measure, now: float, width: int) -> list[list[Piece]]:
+def legend(view: FleetView, measure: HeatMeasure, now: float, width: int) -> list[list[Piece]]:
     """Return what the signs mean, each with its count, on as many lines as they take."""
     lines: list[list[Piece]] = [[]]
     for entry in _entries(view, measure, now):
@@ -340,7 +340,7 @@ def legend(view: FleetView, measure: Measure, now: float, width: int) -> list[li
     return lines
 
 
-def _entries(view: FleetView, measure: Measure, now: float) -> list[list[Piece]]:
+def _entries(view: FleetView, measure: HeatMeasure, now: float) -> list[list[Piece]]:
     rows = view.rows if view.count <= MOST_COUNTED else []
     if measure.level is None:
         counts = Counter(row.status for row in rows)

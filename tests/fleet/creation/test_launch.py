@@ -187,6 +187,9 @@ async def test_a_launch_comes_to_its_end(world):
     assert journal.finished == ["0badcafe"]
     assert all(step == "ready" and sandbox_id for step, sandbox_id in journal.notes.values())
     assert len(platform.creates) == 30
+    for item in launch.items:
+        assert item.queued <= item.began <= item.created <= item.ended
+    assert len({item.queued for item in launch.items}) == 1, "all wait from the same moment on"
 
 
 @pytest.mark.parametrize(
