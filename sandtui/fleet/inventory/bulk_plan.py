@@ -31,6 +31,8 @@ class Verb:
     """Why a sandbox is skipped by default; empty if it is not."""
     typed: bool = True
     """Whether the number is typed to confirm a dangerous operation on many."""
+    destroys: bool = False
+    """Whether something is lost, so that enter does not confirm."""
 
     @property
     def menu_title(self) -> str:
@@ -62,6 +64,7 @@ DELETE = Verb(
     "permanently",
     _alive,
     warning="Ends all processes and deletes all files. This cannot be undone.",
+    destroys=True,
 )
 DELETE_BY_LABEL = Verb(
     "delete_by_label",
@@ -69,6 +72,7 @@ DELETE_BY_LABEL = Verb(
     "including those not shown",
     _alive,
     warning="Deletes every sandbox with this label, including those not shown. This cannot be undone.",
+    destroys=True,
 )
 RUN = Verb("run", "Run a command in", "and fold identical output", _running, asks="command", example="uname -a")
 UPLOAD = Verb("upload", "Upload a file to", "to /workspace of each", _running, asks="local file", example="./data.json")
@@ -90,6 +94,7 @@ EGRESS = Verb(
     asks="egress",
     example="allow pypi.org *.debian.org, open or blocked",
     warning="Replaces the egress lists of each.",
+    destroys=True,
 )
 COPY = Verb("copy", "Copy the ids of", "to the clipboard, one per line", _any, dangerous=False)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -15,11 +15,10 @@ from sandtui.fleet.activity.entry import ActivityEntry
 from sandtui.fleet.activity.requests import Request, curl_line
 from sandtui.ui.activity.requests import behind, request_details, request_pieces
 from sandtui.ui.chrome.gate import Dialog
-from sandtui.ui.rendering.text import Content, Piece, content
+from sandtui.ui.dialogs.box import BODY, DialogBox
+from sandtui.ui.rendering.text import Piece, content
 from sandtui.ui.services.clipboard import Clipboard
 from sandtui.ui.widgets.row_list import RowList
-
-MOST_LINES = 12
 
 
 class RequestsDialog(Dialog[None]):
@@ -39,12 +38,13 @@ class RequestsDialog(Dialog[None]):
         self._clipboard = clipboard
 
     def compose(self) -> Iterable[Widget]:
-        with Vertical(id="dialog", classes="requests") as dialog:
-            dialog.border_title = Content("Request details")
-            with VerticalScroll(id="request-entry", can_focus=not self._requests):
+        with DialogBox("Request details", wide=True):
+            with VerticalScroll(id="request-entry"):
                 yield Static(behind(self._entry, self._requests))
             if self._requests:
-                yield RowList(self._line, id="request-list")
+                rows = RowList(self._line, id="request-list")
+                rows.add_class(BODY)
+                yield rows
                 with VerticalScroll(id="request-details"):
                     yield Static(id="request-text")
             keys = "Y copy as curl · " if self._requests else ""
@@ -53,7 +53,6 @@ class RequestsDialog(Dialog[None]):
     def on_mount(self) -> None:
         if self._requests:
             rows = self.query_one(RowList)
-            rows.styles.height = min(len(self._requests), MOST_LINES)
             rows.show_rows(range(len(self._requests)))
             rows.go_to(next((index for index, each in enumerate(self._requests) if each.failed), 0))
             rows.focus()

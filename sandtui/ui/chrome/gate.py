@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 
 from textual import events, messages
 from textual._callback import invoke
+from textual.binding import Binding, BindingType
 from textual.css.query import QueryError
 from textual.dom import NoScreen
 from textual.message import Message
@@ -171,6 +172,12 @@ class Dialog(ModalScreen[ScreenResultType], ScreenGate[ScreenResultType]):
     """
 
     READ_FIRST: ClassVar[bool] = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "scroll_body(-1)", "scroll up", show=False),
+        Binding("down", "scroll_body(1)", "scroll down", show=False),
+        Binding("pageup", "scroll_body(-5)", "page up", show=False),
+        Binding("pagedown", "scroll_body(5)", "page down", show=False),
+    ]
     _drawn_at: float | None = None
 
     def on_mount(self) -> None:
@@ -180,6 +187,11 @@ class Dialog(ModalScreen[ScreenResultType], ScreenGate[ScreenResultType]):
         """Draw what is behind the dialog."""
         behind = super().render()
         return Backdrop(behind.screen, behind.color) if isinstance(behind, BackgroundScreen) else behind
+
+    def action_scroll_body(self, lines: int) -> None:
+        """Scroll the text when the focused widget has no use for the key."""
+        for body in self.query(".dialog-body"):
+            body.scroll_relative(y=lines, animate=False)
 
     @property
     def can_be_read(self) -> bool:

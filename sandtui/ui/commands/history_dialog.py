@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -15,6 +14,7 @@ from textual.widgets.option_list import Option
 from sandtui.fleet.commands.line.history import PastCommand
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.gate import Dialog
+from sandtui.ui.dialogs.box import BODY, DialogBox
 from sandtui.ui.rendering.text import Content, Piece, content, fit
 from sandtui.ui.rendering.units import clock_time
 from sandtui.ui.widgets.option_menu import OptionMenu
@@ -48,10 +48,9 @@ class HistoryDialog(Dialog[str]):
         self._found: Sequence[PastCommand] = ()
 
     def compose(self) -> Iterable[Widget]:
-        with Vertical(id="dialog", classes="history") as dialog:
-            dialog.border_title = Content("Command history")
+        with DialogBox("Command history", wide=True, steady=True):
             yield Input(self._text, placeholder="search history", compact=True, id="history-search")
-            yield OptionMenu(id="history-list", compact=True)
+            yield OptionMenu(id="history-list", classes=BODY, compact=True)
             yield Static(id="dialog-keys")
 
     def on_mount(self) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -15,7 +14,8 @@ from textual.widgets.option_list import Option
 from sandtui.config.presets import Preset
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.gate import Dialog
-from sandtui.ui.rendering.text import Content, Piece, content
+from sandtui.ui.dialogs.box import BODY, DialogBox
+from sandtui.ui.rendering.text import Piece, content
 from sandtui.ui.widgets.option_menu import OptionMenu
 
 NAME_WIDTH = 20
@@ -45,9 +45,9 @@ class PresetsDialog(Dialog[PresetChoice]):
         self._presets = presets
 
     def compose(self) -> Iterable[Widget]:
-        with Vertical(id="dialog", classes="help") as dialog:
-            dialog.border_title = Content("Presets")
-            yield OptionMenu(*(self._option(preset) for preset in self._presets), id="help-list", compact=True)
+        with DialogBox("Presets"):
+            options = map(self._option, self._presets)
+            yield OptionMenu(*options, id="choices", classes=BODY, compact=True)
             yield Input(
                 placeholder="name: save as preset · path to .toml: import it",
                 id="preset-name",

@@ -1,4 +1,4 @@
-"""A question to confirm; Cancel has the focus, and only ``y`` or the other button confirms."""
+"""A question to confirm. Enter confirms what destroys nothing, and cancels all else."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ from typing import ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
-from textual.widgets import Button, Static
+from textual.widgets import Button
 
-from sandtui.fleet.text.sanitize import clean
+from sandtui.fleet.text.sanitize import clean_lines
 from sandtui.ui.chrome.gate import Dialog
-from sandtui.ui.rendering.text import Content, Piece, content
+from sandtui.ui.dialogs.box import DEFAULT, DialogBox, confirm_buttons, confirm_keys, text_body
+from sandtui.ui.rendering.text import Piece, Role, content, lines
 
 
 class AskDialog(Dialog[bool]):
-    """Returns whether the user confirmed."""
+    """Returns whether the user confirmed. With ``danger`` something is lost: ``y`` or the button confirms, not enter.
+
+    The texts may come from outside.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "confirm", "yes", show=False),
         Binding("n,escape,q", "cancel", "no", show=False),
     ]
-    AUTO_FOCUS = "#cancel"
+    AUTO_FOCUS = f".{DEFAULT}"
     READ_FIRST = True
 
     def __init__(self, title: str, question: str, yes: str, *, danger: bool = True) -> None:
@@ -31,13 +34,10 @@ class AskDialog(Dialog[bool]):
         self._heading, self.question, self._yes, self._danger = title, question, yes, danger
 
     def compose(self) -> Iterable[Widget]:
-        with Vertical(id="dialog") as dialog:
-            dialog.border_title = Content(clean(self._heading))
-            yield Static(content(Piece(clean(self.question), "busy" if self._danger else "text")))
-            with Horizontal(id="dialog-buttons"):
-                yield Button("Cancel", id="cancel", compact=True)
-                yield Button(self._yes, id="confirm", variant="error" if self._danger else "primary", compact=True)
-                yield Static(content(Piece("y confirm · enter/esc cancel", "dim")), id="dialog-keys")
+        with DialogBox(self._heading):
+            role: Role = "busy" if self._danger else "text"
+            yield text_body(lines([content(Piece(line, role)) for line in clean_lines(self.question)]))
+            yield confirm_buttons(self._yes, confirm_keys(danger=self._danger), danger=self._danger)
 
     @on(Button.Pressed, "#confirm")
     def action_confirm(self) -> None:

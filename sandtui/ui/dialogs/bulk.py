@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.binding import BindingType
-from textual.containers import Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
@@ -14,11 +13,11 @@ from textual.widgets import Static
 from sandtui.clock import Clock
 from sandtui.fleet.inventory.bulk import BulkItem, BulkRun, BulkState
 from sandtui.fleet.keymap import Keymap
-from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.gate import Dialog
+from sandtui.ui.dialogs.box import BODY, DialogBox
 from sandtui.ui.key_bindings import bindings, key_of
 from sandtui.ui.rendering.plan import item_pieces, progress_text
-from sandtui.ui.rendering.text import Content, Piece, content
+from sandtui.ui.rendering.text import Piece, content
 from sandtui.ui.widgets.output_view import OutputView
 from sandtui.ui.widgets.text_panel import TextPanel
 
@@ -40,13 +39,13 @@ class BulkDialog(Dialog[str]):
         self._painting: Timer | None = None
 
     def compose(self) -> Iterable[Widget]:
-        with Vertical(id="dialog", classes="help") as dialog:
-            dialog.border_title = Content(clean(self.run.title))
+        with DialogBox(self.run.title, steady=True):
             yield TextPanel(id="bulk-progress")
             yield OutputView(lambda line: item_pieces(self._items[line]), follows=False, id="bulk-list")
             yield Static(id="dialog-keys")
 
     def on_mount(self) -> None:
+        self.query_one("#bulk-list").add_class(BODY)
         self.listen(self.run.on_change, self._changed)
         self._draw()
 

@@ -8,14 +8,14 @@ from typing import ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.gate import Dialog
-from sandtui.ui.rendering.text import Content, Piece, content, fit
+from sandtui.ui.dialogs.box import BODY, DialogBox
+from sandtui.ui.rendering.text import Piece, content, fit
 from sandtui.ui.widgets.option_menu import OptionMenu
 
 TITLE_WIDTH = 22
@@ -48,9 +48,8 @@ class ChooseDialog(Dialog[str]):
         self.choices = one_key_each(choices, [key for key, _ in extra])
 
     def compose(self) -> Iterable[Widget]:
-        with Vertical(id="dialog") as dialog:
-            dialog.border_title = Content(clean(self._heading))
-            yield OptionMenu(*map(self._option, self.choices), id="choices", compact=True)
+        with DialogBox(self._heading):
+            yield OptionMenu(*map(self._option, self.choices), id="choices", classes=BODY, compact=True)
             yield Static(content(Piece(self._note or "enter select · esc close", "dim")), id="choices-keys")
 
     def on_key(self, event: events.Key) -> None:

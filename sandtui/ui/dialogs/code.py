@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
 
 from sandtui.fleet.text.sanitize import clean_lines
 from sandtui.ui.chrome.gate import Dialog
+from sandtui.ui.dialogs.box import BODY, DialogBox
 from sandtui.ui.rendering.text import Content, Piece, content, lines
 
 
@@ -38,10 +39,8 @@ class CodeDialog(Dialog[str]):
         self._texts = texts
 
     def compose(self) -> Iterable[Widget]:
-        with Vertical(id="dialog", classes="help code") as dialog:
-            dialog.border_title = Content("Export")
-            with VerticalScroll(id="dialog-list"):
-                yield Static(self._all())
+        with DialogBox("Export", wide=True):
+            yield VerticalScroll(Static(self._all()), classes=BODY)
             keys = " · ".join(f"{text.key} copy {text.title}" for text in self._texts)
             yield Static(content(Piece(f"{keys} · esc close", "dim")), id="dialog-keys")
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.suggester import SuggestFromList
 from textual.widget import Widget
 from textual.widgets import Input, Static
@@ -14,7 +13,8 @@ from textual.widgets import Input, Static
 from sandtui.fleet.actions import Action
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.gate import Dialog
-from sandtui.ui.rendering.text import Content, Piece, content
+from sandtui.ui.dialogs.box import DialogBox
+from sandtui.ui.rendering.text import Piece, content
 
 
 class CommandDialog(Dialog[str]):
@@ -28,8 +28,7 @@ class CommandDialog(Dialog[str]):
 
     def compose(self) -> Iterable[Widget]:
         names = sorted(self._by_name)
-        with Vertical(id="dialog", classes="command") as dialog:
-            dialog.border_title = Content("Command")
+        with DialogBox("Command", steady=True):
             yield Input(placeholder="command name", compact=True, suggester=SuggestFromList(names), id="command-name")
             yield Static(content(Piece("  ".join(names), "dim")), id="dialog-keys")
 

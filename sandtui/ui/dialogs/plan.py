@@ -1,4 +1,4 @@
-"""Asks to confirm an action on sandboxes: names them; Cancel has the focus."""
+"""Asks to confirm an action on sandboxes: names them. Enter confirms what destroys nothing, and cancels all else."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from typing import ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
 from sandtui.fleet.inventory.bulk_plan import BulkPlan
 from sandtui.ui.chrome.gate import Dialog
-from sandtui.ui.rendering.plan import SHOWN, plan_list, plan_text
-from sandtui.ui.rendering.text import Content, Piece, content
+from sandtui.ui.dialogs.box import BODY, DEFAULT, DialogBox, confirm_buttons, confirm_keys
+from sandtui.ui.rendering.plan import plan_list, plan_text
+from sandtui.ui.rendering.text import Piece, content
 
-FRAME = 11
-"""Lines around the names and the text: dialog, window, and the line that counts the sandboxes not named."""
-FEWEST = 2
-TEXT_WIDTH = 66
+MOST_NAMED = 500
+"""Sandboxes that are listed; the others are counted."""
 
 
 class PlanDialog(Dialog[bool]):
@@ -34,7 +33,7 @@ class PlanDialog(Dialog[bool]):
         Binding("n,escape,q", "cancel", "no", show=False),
         Binding("i", "more", "include", show=False),
     ]
-    AUTO_FOCUS = "#cancel"
+    AUTO_FOCUS = f".{DEFAULT}"
     READ_FIRST = True
 
     def __init__(self, plan: BulkPlan, context: str, now: datetime, more: Callable[[], None] | None = None) -> None:
@@ -46,23 +45,18 @@ class PlanDialog(Dialog[bool]):
 
     def compose(self) -> Iterable[Widget]:
         plan = self._plan
-        count = plan.count
-        text = plan_text(plan, self._where)
-        # Fewer names are listed if the buttons would not fit otherwise.
-        room = self.app.size.height - FRAME - 2 * plan.needs_count - len(text.wrap(TEXT_WIDTH))
-        with Vertical(id="dialog") as dialog:
-            dialog.border_title = Content(plan.title)
-            with VerticalScroll(id="dialog-list", can_focus=False):
-                yield Static(plan_list(plan, self._now, min(SHOWN, max(FEWEST, room))))
-            yield Static(text, id="dialog-warning")
+        with DialogBox(plan.title):
+            yield VerticalScroll(
+                Static(plan_list(plan, self._now, MOST_NAMED)), id="dialog-list", classes=BODY, can_focus=False
+            )
+            yield Static(plan_text(plan, self._where), id="dialog-warning")
             if plan.needs_count:
-                yield Input(placeholder=f"type {count} to confirm", id="count", compact=True)
-            with Horizontal(id="dialog-buttons"):
-                yield Button("Cancel", id="cancel", compact=True)
-                variant = "error" if plan.verb.warning else "primary"
-                if count:
-                    yield Button(f"{plan.verb.title.split()[0]} {count}", id="confirm", variant=variant, compact=True)  # type: ignore[arg-type]
-                yield Static(content(Piece(self._keys(), "dim")), id="dialog-keys")
+                yield Input(placeholder=f"type {plan.count} to confirm", id="count", compact=True)
+            if plan.count:
+                yes = f"{plan.verb.title.split()[0]} {plan.count:,}"
+                yield confirm_buttons(yes, self._keys(), danger=plan.verb.destroys)
+            else:
+                yield Static(content(Piece("i include · enter/esc close", "dim")), id="dialog-keys")
 
     def on_mount(self) -> None:
         if self._plan.needs_count:
@@ -96,6 +90,4 @@ class PlanDialog(Dialog[bool]):
     def _keys(self) -> str:
         if self._plan.needs_count:
             return "enter confirm · esc cancel"
-        if not self._plan.count:
-            return "enter/esc cancel"
-        return "y confirm · enter/esc cancel"
+        return confirm_keys(danger=self._plan.verb.destroys)

@@ -10,13 +10,15 @@ from typing import ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.gate import Dialog
-from sandtui.ui.rendering.text import Content, Piece, content
+from sandtui.ui.dialogs.box import DialogBox, text_body
+from sandtui.ui.rendering.text import Piece, content
+
+READING_KEYS = frozenset({"escape", "up", "down", "pageup", "pagedown"})
 
 
 class RefusalDialog(Dialog[None]):
@@ -30,13 +32,12 @@ class RefusalDialog(Dialog[None]):
         self.heading, self.reason = clean(heading), clean(reason)
 
     def compose(self) -> Iterable[Widget]:
-        with Vertical(id="dialog") as dialog:
-            dialog.border_title = Content(self.heading)
-            yield Static(content(Piece(self.reason, "busy")))
+        with DialogBox(self.heading):
+            yield text_body(content(Piece(self.reason, "busy")))
             yield Static(content(Piece("enter/esc close", "dim")), id="dialog-keys")
 
     def on_key(self, event: events.Key) -> None:
-        if event.key == "escape":
+        if event.key in READING_KEYS:
             return
         event.stop()
         event.prevent_default()

@@ -6,23 +6,31 @@ from collections.abc import Iterable
 from typing import ClassVar, Literal
 
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.widget import Widget
 from textual.widgets import Button, Static
 
 from sandtui.config.journal import UnfinishedLaunch
+from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.gate import Dialog
+from sandtui.ui.dialogs.box import DEFAULT, DialogBox, text_body
 from sandtui.ui.rendering.text import Content, Piece, content, lines, outside
 from sandtui.ui.rendering.units import clock_time
 
 Decision = Literal["later", "resume", "clean_up"]
 
+MOST_NAMES = 4
+
 
 class UnfinishedDialog(Dialog[Decision]):
     """Returns the decision; Later has the focus and changes nothing."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "later", "later", show=False)]
-    AUTO_FOCUS = "#later"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "later", "later", show=False),
+        Binding("r", "resume", "resume", show=False),
+        Binding("D", "clean_up", "clean up", show=False),
+    ]
+    AUTO_FOCUS = f".{DEFAULT}"
     READ_FIRST = True
 
     def __init__(self, unfinished: UnfinishedLaunch) -> None:
@@ -31,28 +39,15 @@ class UnfinishedDialog(Dialog[Decision]):
 
     def compose(self) -> Iterable[Widget]:
         launch = self._unfinished
-        made = sum(item.sandbox_id is not None for item in launch.items)
-        which = "the sandboxes with its label" if len(launch.items) > 1 else "the sandbox"
-        with Vertical(id="dialog") as dialog:
-            dialog.border_title = Content("Unfinished launch")
-            yield Static(
-                lines(
-                    [
-                        content(Piece("Launch ", "dim"), outside(launch.launch_id, "bright")),
-                        content(Piece("started ", "dim"), Piece(clock_time(launch.began, launch.began))),
-                        content(Piece(f"{made} of {len(launch.items)} created; the rest unknown", "busy")),
-                        content(""),
-                        content(Piece("Resume creates the missing ones (idempotency keys prevent", "dim")),
-                        content(Piece(f"duplicates). Clean up deletes {which}.", "dim")),
-                        *self._why_not(),
-                    ]
-                )
-            )
+        keys = "r resume · " if launch.can_resume else ""
+        with DialogBox("Unfinished launch"):
+            yield text_body(lines([*self._what(), content(""), *self._choices()]))
             with Horizontal(id="dialog-buttons"):
-                yield Button("Later", id="later", compact=True)
+                yield Button("Later", id="later", compact=True, classes=DEFAULT)
                 if launch.can_resume:
                     yield Button("Resume", id="resume", variant="primary", compact=True)
                 yield Button("Clean up", id="clean_up", variant="error", compact=True)
+                yield Static(content(Piece(f"{keys}D clean up · enter/esc later", "dim")), id="dialog-keys")
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         event.stop()
@@ -63,7 +58,37 @@ class UnfinishedDialog(Dialog[Decision]):
         """Close; the dialog opens again at the next start."""
         self.dismiss("later")
 
-    def _why_not(self) -> list[Content]:
+    def action_resume(self) -> None:
         if self._unfinished.can_resume:
-            return []
-        return [content(Piece("It had secrets, which are not saved: it can only be cleaned up.", "busy"))]
+            self.dismiss("resume")
+
+    def action_clean_up(self) -> None:
+        self.dismiss("clean_up")
+
+    def _what(self) -> list[Content]:
+        launch = self._unfinished
+        made = sum(item.sandbox_id is not None for item in launch.items)
+        names = [item.request.name for item in launch.items]
+        shown = names if len(names) <= MOST_NAMES else [*names[: MOST_NAMES - 1], "…", names[-1]]
+        first = launch.items[0].request if launch.items else None
+        rows = [
+            content(Piece("Launch   ", "dim"), outside(launch.launch_id, "bright")),
+            content(Piece("Context  ", "dim"), outside(launch.context)),
+            content(Piece("Started  ", "dim"), Piece(clock_time(launch.began, launch.began))),
+            content(Piece("Names    ", "dim"), outside("  ".join(shown))),
+        ]
+        if first is not None:
+            size = f"{first.cpu_cores:g} cpu · {first.memory_gb:g} GB · {clean(first.docker_image)}"
+            rows.append(content(Piece("Each     ", "dim"), Piece(size)))
+        state = f"{made:,} of {len(launch.items):,} created; the rest unknown"
+        return [*rows, content(Piece("State    ", "dim"), Piece(state, "busy"))]
+
+    def _choices(self) -> list[Content]:
+        which = "the sandboxes with its label" if len(self._unfinished.items) > 1 else "the sandbox"
+        if not self._unfinished.can_resume:
+            text = "It had secrets, which are not saved: it can't be resumed."
+            return [content(Piece(text, "busy")), content(Piece(f"Clean up deletes {which}.", "dim"))]
+        return [
+            content(Piece("Resume creates the missing ones, none of them twice.", "dim")),
+            content(Piece(f"Clean up deletes {which}.", "dim")),
+        ]

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.gate import Dialog
-from sandtui.ui.rendering.text import Content, Piece, content
+from sandtui.ui.dialogs.box import DialogBox
+from sandtui.ui.rendering.text import Piece, content
 
 
 class ValueDialog(Dialog[str]):
@@ -26,8 +26,7 @@ class ValueDialog(Dialog[str]):
         self._check, self._value = check, value
 
     def compose(self) -> Iterable[Widget]:
-        with Vertical(id="dialog", classes="command") as dialog:
-            dialog.border_title = Content(clean(self._heading))
+        with DialogBox(self._heading, steady=True):
             yield Input(self._value, placeholder=f"{self._label}, e.g. {self._example}", compact=True, id="value")
             yield Static(content(Piece("enter OK · esc cancel", "dim")), id="dialog-keys")
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.gate import Dialog
-from sandtui.ui.rendering.text import Content, Piece, content
+from sandtui.ui.dialogs.box import DialogBox, text_body
+from sandtui.ui.rendering.text import Piece, content
 
 
 class WaitDialog(Dialog[None]):
@@ -26,9 +26,8 @@ class WaitDialog(Dialog[None]):
         self._finished = False
 
     def compose(self) -> Iterable[Widget]:
-        with Vertical(id="dialog") as dialog:
-            dialog.border_title = Content(clean(self._heading))
-            yield Static(content(Piece(f"{clean(self._text)}…")))
+        with DialogBox(self._heading):
+            yield text_body(content(Piece(f"{clean(self._text)}…")))
             yield Static(content(Piece("esc cancel", "dim")), id="dialog-keys")
 
     def action_cancel(self) -> None:

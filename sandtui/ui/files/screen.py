@@ -46,6 +46,7 @@ from sandtui.ui.dialogs.value import ValueDialog
 from sandtui.ui.files.edit_flow import edit
 from sandtui.ui.files.entries import entry_pieces, foot_pieces, head_pieces, permissions_text, state_text, title_text
 from sandtui.ui.files.preview import PreviewScreen
+from sandtui.ui.files.questions import copy_text, delete_text
 from sandtui.ui.files.sync_dialog import SyncDialog
 from sandtui.ui.files.table import FileTable
 from sandtui.ui.files.transfers import queue_title, transfer_pieces
@@ -56,8 +57,6 @@ from sandtui.ui.rendering.units import size_text
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
 from sandtui.ui.widgets.panel import show_frame
-
-NAMES_SHOWN = 5
 
 SIDES_SHOWN = 30
 
@@ -423,7 +422,8 @@ class FilesScreen(AppScreen):
 
         if boxes > 1:
             kind = "Upload to" if self.pane.side.sandbox_id is None else "Download from"
-            question = f"{len(specs):,} transfers; each sandbox has its own result in the queue."
+            names = [self.name_of(sandbox_id) for sandbox_id in self.sandbox_ids]
+            question = copy_text(self.chosen, self.pane.sizes, self.other.path, names)
             self.app.push_screen(AskDialog(f"{kind} {boxes} sandboxes", question, "Copy", danger=False), on_result)
         else:
             self._begin(specs)
@@ -650,11 +650,6 @@ class FilesScreen(AppScreen):
         chosen, pane, number = self.chosen, self.pane, self.active
         if not chosen:
             return
-        names = ", ".join(clean(entry.name) + ("/" if entry.is_folder else "") for entry in chosen[:NAMES_SHOWN])
-        more = f" and {len(chosen) - NAMES_SHOWN:,} more" if len(chosen) > NAMES_SHOWN else ""
-        place = f"{clean(pane.title)} {clean(pane.path)}"
-        folders = sum(entry.is_folder and not entry.target for entry in chosen)
-        inside = " Directories are deleted recursively." if folders else ""
 
         async def remove() -> None:
             await self._try(pane.side.remove([join(pane.path, entry.name) for entry in chosen]), "not deleted")
@@ -666,7 +661,7 @@ class FilesScreen(AppScreen):
                 self.work(remove())
 
         count = "1 entry" if len(chosen) == 1 else f"{len(chosen):,} entries"
-        question = f"{names}{more}\nin {place}.{inside}".replace("\n", " ")
+        question = delete_text(chosen, pane.sizes, pane.title, pane.path)
         self.app.push_screen(AskDialog(f"Delete {count}", question, "Delete"), on_result)
 
     def action_permissions(self) -> None:

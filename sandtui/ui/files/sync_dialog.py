@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -14,7 +13,8 @@ from sandtui.fleet.text.sanitize import clean
 from sandtui.fleet.transfers.model import TransferSpec
 from sandtui.fleet.transfers.sync import Difference, omitted
 from sandtui.ui.chrome.gate import Dialog
-from sandtui.ui.rendering.text import Content, Piece, content
+from sandtui.ui.dialogs.box import BODY, DialogBox
+from sandtui.ui.rendering.text import Piece, content
 from sandtui.ui.rendering.units import size_text
 from sandtui.ui.widgets.output_view import OutputView
 
@@ -27,6 +27,7 @@ class SyncDialog(Dialog[str]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "answer('copy')", "copy", show=False),
+        Binding("enter", "copy_new", "copy", show=False),
         Binding("D", "answer('delete')", "copy and delete", show=False),
         Binding("w", "answer('watch')", "watch", show=False),
         Binding("escape,q", "answer('')", "close", show=False),
@@ -50,15 +51,13 @@ class SyncDialog(Dialog[str]):
             Piece(f"- {len(found.extra):,} only in target  ", "bad"),
             Piece(f"{found.same:,} identical  {size_text(found.size)}", "dim"),
         ]
-        keys = "c copy"
+        keys = "enter/c copy" if self._only_adds else "c copy"
         if found.extra:
             keys += " · D copy and delete extra"
         if self._watched is not None:
             keys += " · w stop watching" if self._watched else " · w watch for changes"
         keys += " · esc close"
-        with Vertical(id="dialog", classes="sync") as dialog:
-            title = f"Sync {self._spec.source.label} to {self._spec.target.label}"
-            dialog.border_title = Content(clean(title))
+        with DialogBox(f"Sync {self._spec.source.label} to {self._spec.target.label}", classes="sync", wide=True):
             yield Static(content(*counts))
             yield OutputView(self._line, follows=False, id="plan")
             if self._spec.ignore:
@@ -66,13 +65,24 @@ class SyncDialog(Dialog[str]):
             yield Static(content(Piece(keys, "dim")), id="dialog-keys")
 
     def on_mount(self) -> None:
-        self.query_one("#plan", OutputView).show(max(1, min(SHOWN, len(self._lines))))
+        plan = self.query_one("#plan", OutputView)
+        plan.add_class(BODY)
+        plan.show(max(1, min(SHOWN, len(self._lines))))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Return whether an action applies to this plan."""
         if parameters == ("watch",):
             return self._watched is not None
         return bool(self._found.extra) if parameters == ("delete",) else True
+
+    def action_copy_new(self) -> None:
+        """Copy if nothing is replaced."""
+        if self._only_adds:
+            self.dismiss("copy")
+
+    @property
+    def _only_adds(self) -> bool:
+        return bool(self._found.new) and not (self._found.changed or self._found.replaced)
 
     def action_answer(self, answer: str) -> None:
         self.dismiss(answer)

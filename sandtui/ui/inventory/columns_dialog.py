@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from sandtui.ui.chrome.gate import Dialog
+from sandtui.ui.dialogs.box import BODY, DialogBox
 from sandtui.ui.inventory.columns import COLUMNS, COLUMNS_BY_ID, MIN_WIDTH, SHOWN_FIRST
 from sandtui.ui.rendering.text import Content, Piece, content
 from sandtui.ui.widgets.option_menu import OptionMenu
@@ -44,9 +44,8 @@ class ColumnsDialog(Dialog[ColumnLayout]):
         self._widths = dict(widths)
 
     def compose(self) -> Iterable[Widget]:
-        with Vertical(id="dialog", classes="columns") as dialog:
-            dialog.border_title = Content("Columns")
-            yield OptionMenu(*self._options(), id="choices", compact=True)
+        with DialogBox("Columns", steady=True):
+            yield OptionMenu(*self._options(), id="choices", classes=BODY, compact=True)
             hint = "space toggle · J/K move · +/- width · 0 reset · enter ok · esc cancel"
             yield Static(content(Piece(hint, "dim")), id="choices-keys")
 

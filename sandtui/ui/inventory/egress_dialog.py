@@ -8,7 +8,6 @@ from typing import ClassVar
 from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static, TextArea
@@ -18,7 +17,8 @@ from sandtui.fleet.inventory.egress import EgressAccess, EgressLists
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.gate import Dialog
-from sandtui.ui.rendering.text import Content, Piece, Role, content
+from sandtui.ui.dialogs.box import DialogBox
+from sandtui.ui.rendering.text import Piece, Role, content
 from sandtui.ui.services.bundle import Services
 
 KEYS = "enter apply · esc cancel"
@@ -58,8 +58,7 @@ class EgressDialog(Dialog[EgressLists]):
         self._said: tuple[str, Role] = ("reading the current lists …", "waiting")
 
     def compose(self) -> Iterable[Widget]:
-        with Vertical(id="dialog", classes="command form") as dialog:
-            dialog.border_title = Content(f"Egress of {clean(self._sandbox_name)}")
+        with DialogBox(f"Egress of {self._sandbox_name}", classes="command form"):
             for form, words in FORMS:
                 yield Static(content(Piece(f"{form:<14}", "key"), Piece(words, "dim")))
             yield EgressField(

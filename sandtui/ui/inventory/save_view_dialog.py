@@ -6,14 +6,14 @@ from collections.abc import Collection, Iterable
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from sandtui.fleet.inventory.saved_views import check_key
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.gate import Dialog
-from sandtui.ui.rendering.text import Content, Piece, content
+from sandtui.ui.dialogs.box import DialogBox
+from sandtui.ui.rendering.text import Piece, content
 
 KEYS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -29,8 +29,7 @@ class SaveViewDialog(Dialog[tuple[str, str]]):
         self._default_name, self._taken = default_name, taken
 
     def compose(self) -> Iterable[Widget]:
-        with Vertical(id="dialog", classes="command form") as dialog:
-            dialog.border_title = Content("Save this view")
+        with DialogBox("Save this view", classes="command form"):
             yield Static(content(Piece("Name", "dim")))
             yield Input(placeholder=clean(self._default_name), compact=True, id="view-name")
             yield Static(content(Piece("Key (optional)", "dim")))

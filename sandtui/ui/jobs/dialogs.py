@@ -8,7 +8,6 @@ from typing import ClassVar, TypeVar
 
 from textual import on
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
@@ -16,8 +15,9 @@ from sandtui.fleet.jobs.job import Chain, Job
 from sandtui.fleet.text.sanitize import clean
 from sandtui.saving import check_new_path, typed_path
 from sandtui.ui.chrome.gate import Dialog
+from sandtui.ui.dialogs.box import DialogBox
 from sandtui.ui.rendering.jobs import command_text
-from sandtui.ui.rendering.text import Content, Piece, content
+from sandtui.ui.rendering.text import Piece, content
 from sandtui.ui.widgets.check import Check
 
 T = TypeVar("T")
@@ -62,8 +62,7 @@ class NewJobDialog(JobForm[tuple[str, str]]):
         self._where = where
 
     def compose(self) -> Iterable[Widget]:
-        with Vertical(id="dialog", classes="command form") as dialog:
-            dialog.border_title = Content(f"New job in {clean(self._where)}")
+        with DialogBox(f"New job in {self._where}", classes="command form"):
             yield Static(content(Piece("Command", "dim")))
             yield Input(placeholder="python train.py --seed 7", compact=True, id="job-command", classes="last")
             yield Static(content(Piece("Working directory in the sandbox (optional)", "dim")))
@@ -91,8 +90,7 @@ class OnSuccessDialog(JobForm[Chain]):
 
     def compose(self) -> Iterable[Widget]:
         chain = self._job.chain or Chain()
-        with Vertical(id="dialog", classes="command form") as dialog:
-            dialog.border_title = Content(f"When job {self._job.key.job_id} succeeds")
+        with DialogBox(f"When job {self._job.key.job_id} succeeds", classes="command form"):
             yield Static(content(Piece(command_text(self._job), "dim")))
             yield Static(content(Piece("Download from the sandbox (optional)", "dim")))
             yield Input(chain.download, placeholder="/workspace/result.json", compact=True, id="then-download")

@@ -148,7 +148,7 @@ class JobFlow:
 
     def kill(self, job: Job) -> None:
         """Ask for confirmation, then kill a job."""
-        question = f"{command_text(job)} — sends TERM to all its processes, KILL after 5 s."
+        question = f"{command_text(job)}\n\nSends TERM to all its processes, KILL after 5 s."
 
         def on_result(confirmed: bool | None) -> None:
             if confirmed:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -14,7 +13,8 @@ from textual.widgets.option_list import Option
 from sandtui.fleet.ports.exposures import parse_exposure
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.gate import Dialog
-from sandtui.ui.rendering.text import Content, Piece, content
+from sandtui.ui.dialogs.box import DialogBox
+from sandtui.ui.rendering.text import Piece, content
 from sandtui.ui.widgets.check import Check
 from sandtui.ui.widgets.option_menu import OptionMenu
 
@@ -38,8 +38,7 @@ class ExposeDialog(Dialog[Exposure]):
         self._early: tuple[Sequence[int] | None] | None = None
 
     def compose(self) -> Iterable[Widget]:
-        with Vertical(id="dialog", classes="command form") as dialog:
-            dialog.border_title = Content(f"Expose port of {clean(self._where)}")
+        with DialogBox(f"Expose port of {self._where}", classes="command form"):
             yield Static(content(Piece("Port (22–9000)", "dim")))
             yield Input(placeholder="8000", compact=True, id="expose-port")
             if self._asks:

@@ -92,7 +92,9 @@ class RecordingsScreen(AppScreen):
             if yes:
                 self.run_flow(self._delete(row), "recordings")
 
-        self.app.push_screen(AskDialog("Delete recording", f"Deletes the file {row.path.name}.", "Delete"), on_result)
+        self.app.push_screen(
+            AskDialog("Delete recording", f"{row.path.name}\nin {row.path.parent}", "Delete"), on_result
+        )
 
     def action_copy(self) -> None:
         if (row := self._row()) is not None:

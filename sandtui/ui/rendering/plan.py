@@ -9,7 +9,7 @@ from sandtui.fleet.inventory.bulk_plan import BulkPlan
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.rendering.status import status_count_pieces, status_pieces
 from sandtui.ui.rendering.text import Content, Piece, Role, content, fit, lines, outside
-from sandtui.ui.rendering.units import age, long_duration
+from sandtui.ui.rendering.units import age, long_duration, number
 
 SHOWN = 8
 BAR_WIDTH = 30
@@ -50,17 +50,19 @@ def plan_text(plan: BulkPlan, where: str) -> Content:
         rows.append(content(Piece("working directory: ", "dim"), outside(plan.folder, "bright")))
     if plan.verb.warning:
         rows.append(content(Piece(plan.verb.warning, "busy")))
-    if plan.statuses:
+    # One sandbox has its status beside its name.
+    if plan.statuses and plan.count > 1:
         rows.append(content(*status_count_pieces(plan.statuses)))
     if len(plan.rows) > 1 and plan.common_labels:
         labels = ", ".join(f"{label} ×{count:,}" for label, count in plan.common_labels)
         rows.append(content(Piece("labels: ", "dim"), outside(labels, "info")))
-    rows.append(content(Piece(f"context: {clean(where)}", "dim")))
-    for reason, number in plan.spared.items():
+    rows += _size(plan)
+    rows.append(content(Piece("context: ", "dim"), outside(where)))
+    for reason, found in plan.spared.items():
         rows.append(
-            content(Piece(f"{number:,} skipped {reason}   ", "busy"), Piece("i", "key"), Piece(" include", "dim"))
+            content(Piece(f"{found:,} skipped {reason}   ", "busy"), Piece("i", "key"), Piece(" include", "dim"))
         )
-    rows += [content(Piece(f"includes {number:,} {reason}", "busy")) for reason, number in plan.unspared.items()]
+    rows += [content(Piece(f"includes {found:,} {reason}", "busy")) for reason, found in plan.unspared.items()]
     if plan.passed_over:
         rows.append(content(Piece(f"{plan.passed_over:,} skipped (not eligible)", "dim")))
     if plan.by_label:
@@ -71,6 +73,19 @@ def plan_text(plan: BulkPlan, where: str) -> Content:
     elif plan.hidden:
         rows.append(content(Piece(f"▲ includes {plan.hidden:,} not visible (hidden by the filter)", "busy")))
     return lines(rows)
+
+
+def _size(plan: BulkPlan) -> list[Content]:
+    """Return how large they are together, if all are known."""
+    if plan.reach is not None or not plan.rows:
+        return []
+    each = [row.sandbox for row in plan.rows]
+    cores, memory = sum(box.cpu_cores for box in each), sum(box.memory_gb for box in each)
+    disk = sum(box.disk_size_gb for box in each)
+    if not (cores or memory or disk):
+        return []
+    text = f"{number(cores)} cpu · {number(memory)} GB · {number(disk)} GB disk"
+    return [content(Piece("together: " if len(each) > 1 else "size: ", "dim"), Piece(text))]
 
 
 def progress_text(run: BulkRun, now: float) -> Content:

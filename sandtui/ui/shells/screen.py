@@ -27,6 +27,9 @@ from sandtui.ui.services.bundle import Services
 from sandtui.ui.shells import tabs as looks
 from sandtui.ui.widgets.terminal_view import TerminalView
 
+COPY_SHOWN = 10_000
+"""Characters that a question shows of what a program wants to copy."""
+
 
 class ShellScreen(AppScreen):
     """Shows the shells of the session. ``front`` is the initial tab."""
@@ -176,7 +179,8 @@ class ShellScreen(AppScreen):
 
     def action_allow_copy(self) -> None:
         shell, wanted = self._front, self._front.copy_wanted
-        shown = wanted if len(wanted) <= 200 else wanted[:200] + " …"
+        shown = wanted if len(wanted) <= COPY_SHOWN else wanted[:COPY_SHOWN] + " …"
+        shown = f"A program in {clean(shell.name)} wants to copy this:\n\n{shown}"
 
         def on_result(yes: bool | None) -> None:
             shell.copy_wanted = ""
@@ -184,7 +188,7 @@ class ShellScreen(AppScreen):
                 self.services.clipboard.copy_text(wanted)
             self.update_chrome()
 
-        title = f"A program in {clean(shell.name)} wants to copy this to your clipboard"
+        title = f"Copy {len(wanted):,} characters to the clipboard"
         self.app.push_screen(AskDialog(title, shown, "Copy", danger=False), on_result)
 
     # Tabs
@@ -246,7 +250,7 @@ class ShellScreen(AppScreen):
             if yes:
                 self.services.clipboard.open_url(message.url)
 
-        self.app.push_screen(AskDialog("Open a link from the sandbox", message.url, "Open"), on_result)
+        self.app.push_screen(AskDialog("Open a link from the sandbox", message.url, "Open", danger=False), on_result)
 
     def _send(self, data: bytes) -> None:
         self.services.platform.touch()
