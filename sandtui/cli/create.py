@@ -9,6 +9,7 @@ import re
 import shlex
 import sys
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +125,12 @@ def add_fields(parser: argparse.ArgumentParser, left_out: Collection[str] = ()) 
     group.add_argument("--secret", **add, metavar="NAME[=VALUE]", help="a secret (may be repeated)")  # type: ignore[arg-type]
     group.add_argument("--secret-file", **add, metavar="FILE", help="secrets from a .env file; - is standard input")  # type: ignore[arg-type]
     group.add_argument(
+        "--volume",
+        **add,  # type: ignore[arg-type]
+        metavar="NAME:/PATH[:ro]",
+        help="attach a volume, read-only with :ro (may be repeated; `sandtui volume`)",
+    )
+    group.add_argument(
         "--set",
         **add,  # type: ignore[arg-type]
         metavar="FIELD=VALUE",
@@ -205,16 +212,20 @@ def plan_of(arguments: argparse.Namespace, fields: dict[str, str]) -> LaunchPlan
     Raises:
         UsageError: a value is not valid; it names its option.
     """
+    from sandtui.cli.volume import mounts as volume_mounts
     from sandtui.fleet.creation.launch_plan import new_launch_id, plan_launch
 
     fields |= _single_values(arguments)
     for name, words in _listed_values(arguments).items():
         fields[name] = " ".join(part for part in (fields[name], *words) if part)
     fields |= _set_values(arguments.set)
+    attached = volume_mounts(arguments.volume) if arguments.volume else None
     plan = plan_launch(fields, new_launch_id())
     if plan.problems:
         raise UsageError("; ".join(f"{option_of(name)}: {problem}" for name, problem in plan.problems.items()))
-    return plan
+    if attached is None:
+        return plan
+    return replace(plan, requests=tuple(each.model_copy(update={"volumes": attached}) for each in plan.requests))
 
 
 def option_of(field: str) -> str:

@@ -111,6 +111,7 @@ ALONE: Mapping[str, str] = {
     "fork": "fork",
     "checkpoint": "checkpoint",
     "diff": "diff",
+    "volume": "volume",
     "wait": "wait",
     "rm": "rm",
     "top": "top",
@@ -186,6 +187,7 @@ def _add_all(parser: argparse.ArgumentParser, subparsers: argparse._SubParsersAc
         top,
         version,
         view,
+        volume,
         wait,
     )
     from sandtui.cli.doctor import command as doctor
@@ -195,7 +197,7 @@ def _add_all(parser: argparse.ArgumentParser, subparsers: argparse._SubParsersAc
     for command in (
         *(ls, get, create, fork, checkpoint, wait, rm, top, logs, view, open_command),
         *(exec_command, run, shell, jobs, ports, forward, egress),
-        *(cp, sync, diff),
+        *(cp, sync, diff, volume),
         *(events, config, keys, doctor, manual, version, demo),
     ):
         command.add_parser(subparsers)

@@ -96,6 +96,7 @@ if TYPE_CHECKING:
         UpdateSandboxRequest,
     )
     from sandtui.client.models.streams import CommandEnded, CommandEvent, CommandOutput, CommandStarted
+    from sandtui.client.models.volumes import Volume, VolumeListResponse, VolumeMount
     from sandtui.client.observer import Observer, RequestReport
     from sandtui.client.port import Outcome
     from sandtui.client.process import AsyncSandboxProcess
@@ -198,6 +199,9 @@ __all__ = [
     "UnauthorizedError",
     "UpdateSandboxRequest",
     "UploadTimeoutError",
+    "Volume",
+    "VolumeListResponse",
+    "VolumeMount",
 ]
 
 _MODULES = {
@@ -232,6 +236,7 @@ _MODULES = {
     "models.ports": "ListExposedPortsResponse",
     "models.requests": "BulkDeleteSandboxRequest CommandRequest ExposePortRequest UpdateSandboxRequest",
     "models.streams": "CommandEnded CommandEvent CommandOutput CommandStarted",
+    "models.volumes": "Volume VolumeListResponse VolumeMount",
     "observer": "Observer RequestReport",
     "port": "Outcome",
     "process": "AsyncSandboxProcess",

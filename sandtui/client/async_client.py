@@ -15,6 +15,7 @@ from sandtui.client.config import Config
 from sandtui.client.errors import InvalidRequestError
 from sandtui.client.flows.commands import check_launch, raise_if_too_long, start_message
 from sandtui.client.flows.operations import Operations
+from sandtui.client.flows.volumes import VolumeOperations
 from sandtui.client.http_library import httpx
 from sandtui.client.process import AsyncSandboxProcess
 from sandtui.client.rpc import RPCError
@@ -59,6 +60,11 @@ class AsyncSandboxClient(Operations):
     def config(self) -> Config:
         """The address and identity in use."""
         return self._session.config
+
+    @property
+    def volumes(self) -> VolumeOperations:
+        """Operations on volumes."""
+        return VolumeOperations(self._session)
 
     async def open_process(
         self,

@@ -11,10 +11,24 @@ from sandtui.client.async_client import AsyncSandboxClient
 from sandtui.client.blocking import blocking, blocking_iterator, same
 from sandtui.client.config import Config
 from sandtui.client.flows.operations import Operations
+from sandtui.client.flows.volumes import VolumeOperations
 from sandtui.client.live import LiveChannels, LiveSide, live_connection, live_process
 from sandtui.client.port import run_blocking
 from sandtui.client.session import Session
 from sandtui.client.tokens import default_cache_dir
+
+
+class SandboxVolumes:
+    """Operations on volumes, in the caller's thread; see :class:`~sandtui.client.flows.volumes.VolumeOperations`."""
+
+    def __init__(self, session: Session) -> None:
+        self._flows = VolumeOperations(session)
+
+    create = blocking(VolumeOperations.create)
+    list = blocking(VolumeOperations.list)
+    get = blocking(VolumeOperations.get)
+    delete = blocking(VolumeOperations.delete)
+    publish = blocking(VolumeOperations.publish)
 
 
 class SandboxClient:
@@ -47,6 +61,7 @@ class SandboxClient:
         self._live = LiveSide(asynchronous)
         session.channels = LiveChannels(self._live)
         self._flows = Operations(session)
+        self.volumes = SandboxVolumes(session)
 
     create = blocking(Operations.create)
     get = blocking(Operations.get)

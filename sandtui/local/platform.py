@@ -33,6 +33,7 @@ from sandtui.local.control.ports import PortRoutes
 from sandtui.local.control.retention import Retention
 from sandtui.local.control.sandboxes import ControlPlane
 from sandtui.local.control.ssh import SshRoutes
+from sandtui.local.control.volumes import VolumeRoutes, Volumes
 from sandtui.local.drivers.base import Driver, DriverError
 from sandtui.local.drivers.selection import select_driver
 from sandtui.local.files import LOCK_NAME, private_directory
@@ -50,6 +51,7 @@ from sandtui.local.store.database import Store
 from sandtui.local.store.disk import Disk, DiskFull, is_full
 from sandtui.local.store.registry import Registry
 from sandtui.local.store.vault import Vault
+from sandtui.local.store.volumes import VolumeRegistry
 
 
 class LocalPlatform:
@@ -109,8 +111,14 @@ class LocalPlatform:
         self._stack.push_async_callback(self.lifecycle.close)
         records_of_checkpoints = CheckpointRegistry(store, clock)
         checkpoints = Checkpoints(records_of_checkpoints, self.registry, self.driver, clock, disk)
+        records_of_volumes = VolumeRegistry(store)
+        records_of_volumes.load()
+        volumes = Volumes(
+            records_of_volumes, records_of_checkpoints, checkpoints, self.registry, self.driver, clock, disk
+        )
         # Before sandboxes are created from them again, and closed before the sandboxes are.
-        await checkpoints.open()
+        await checkpoints.open({each.head_checkpoint_id for each in records_of_volumes if each.head_checkpoint_id})
+        await volumes.open()
         await self.lifecycle.open()
         self._stack.push_async_callback(checkpoints.close)
         keep = settings.retention
@@ -135,7 +143,7 @@ class LocalPlatform:
         access = ApiKeyGuard(self.registry, self.api_key)
         control = ControlPlane(
             access, self.registry, self.lifecycle, self.driver, clock, tokens, lambda: self.base_url, disk,
-            checkpoints,
+            checkpoints, volumes,
         )  # fmt: skip
         rows = [
             *JobRoutes(self.registry, self.lifecycle).rows(),
@@ -145,6 +153,7 @@ class LocalPlatform:
             *ImageRoutes(self.driver).rows(),
             *AccountRoutes().rows(),
             *CheckpointRoutes(access, records_of_checkpoints, checkpoints, self.registry, self.driver).rows(),
+            *VolumeRoutes(access, volumes, self.driver).rows(),
             *control.rows(),
         ]
         routes = [Route("/healthz", self._health, methods=["GET"]), *access.routes(rows)]

@@ -15,17 +15,23 @@ from starlette.responses import JSONResponse
 from sandtui.client.models import bounds
 from sandtui.client.models.base import camel
 from sandtui.client.models.sandbox import DEFAULT_START_COMMAND, Sandbox, StartCommand
+from sandtui.local.agent.layout import HOST_DIRECTORIES
 from sandtui.local.control.generations import start_command_for
 from sandtui.local.drivers.base import MAX_WORD, size_of
 from sandtui.local.egress import checked_lists
 from sandtui.local.store.checkpoints import CheckpointRecord
 from sandtui.local.store.records import SandboxRecord
+from sandtui.local.store.volumes import VolumeRecord
 
 MAX_JSON = 8 * 1024 * 1024
 MAX_VARIABLES = 1024 * 1024
 """Bytes of the variables of a sandbox; with more, there could be no room for the arguments of a command."""
 MASK = "***"
 DISK_MOUNT_PATH = "/sandbox-workspace"
+NO_MOUNTS = frozenset({"dev", "proc", "run", "sys", *HOST_DIRECTORIES})
+"""Directories of a sandbox in which others are mounted, or that are the machine's."""
+
+VolumeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 _WIRE_NAMES = {name: camel(name) for name in Sandbox.model_fields}
 """The fields of a sandbox in a response, by their names on the record."""
@@ -84,6 +90,23 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 SandboxId = Annotated[str, StringConstraints(max_length=200)]
 
 
+class MountBody(RequestBody):
+    """A volume of a new sandbox."""
+
+    name: VolumeName
+    mount_path: Annotated[str, StringConstraints(min_length=2, max_length=1000, pattern=r"^/[^\x00]+$")]
+    read_only: bool = False
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        parts = self.mount_path.split("/")[1:]
+        if any(part in ("", ".", "..") for part in parts) or any(size_of(part) > 255 for part in parts):
+            raise ValueError("mount_path: must be an absolute path without empty parts, . and ..")
+        if parts[0] in NO_MOUNTS or parts[:2] == ["opt", "sandtui"]:
+            raise ValueError(f"mount_path: nothing can be mounted in /{parts[0]}")
+        return self
+
+
 class CreateBody(RequestBody):
     """The body of a create request, in the spelling of any version."""
 
@@ -114,7 +137,7 @@ class CreateBody(RequestBody):
         Annotated[str, StringConstraints(min_length=1, max_length=bounds.MAX_IDEMPOTENCY_KEY_LENGTH)] | None
     ) = None
     checkpoint_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
-    volumes: list[Any] | None = None
+    volumes: list[MountBody] | None = Field(default=None, max_length=16)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -125,6 +148,11 @@ class CreateBody(RequestBody):
         idle = self.idle_timeout_minutes
         if idle is not None and 0 < self.timeout_minutes < idle:
             raise ValueError(f"idle_timeout_minutes: must be at most timeout_minutes ({self.timeout_minutes})")
+        mounts = [mount.mount_path for mount in self.volumes or ()]
+        if any(one != other and f"{one}/".startswith(f"{other}/") for one in mounts for other in mounts):
+            raise ValueError("volumes: one cannot be mounted inside another")
+        if len(set(mounts)) < len(mounts) or len({mount.name for mount in self.volumes or ()}) < len(mounts):
+            raise ValueError("volumes: names and mount paths must be unique")
         if (self.gpu_count > 0) != (self.gpu_type is not None):
             raise ValueError("gpu_type: must be set if and only if gpu_count is above 0")
         self.network_allowlist, self.network_denylist = checked_lists(
@@ -212,6 +240,19 @@ class StatusBody(RequestBody):
         if len(set(self.sandbox_ids)) != len(self.sandbox_ids):
             raise ValueError("sandbox_ids: must be unique")
         return self
+
+
+class VolumeBody(RequestBody):
+    """A new volume."""
+
+    name: VolumeName
+    team_id: str | None = None
+
+
+class PublishBody(RequestBody):
+    """How a volume is published; with ``force``, also over a version that the sandbox does not know."""
+
+    force: bool = False
 
 
 class CheckpointIds(RequestBody):
@@ -333,6 +374,29 @@ def checkpoint_response(record: CheckpointRecord) -> dict[str, Any]:
         "created_at": _stamp(record.created_at),
         "updated_at": _stamp(record.updated_at),
     }
+
+
+def volume_response(record: VolumeRecord, occupied: int) -> dict[str, Any]:
+    """Return a volume, with the bytes in use of its newest version."""
+    return {
+        "id": record.id,
+        "name": record.name,
+        "user_id": record.user_id,
+        "team_id": record.team_id,
+        "head_checkpoint_id": record.head_checkpoint_id,
+        "created_at": _stamp(record.created_at),
+        "occupied_bytes": occupied,
+    }
+
+
+def number(request: Request, name: str, default: int, low: int, high: int, other: str = "") -> int:
+    """Return a number of the query, in either of two spellings, or the default."""
+    text = request.query_params.get(name) or request.query_params.get(other)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdecimal() and len(text) < 12) or not low <= int(text) <= high:
+        raise invalid(name, f"must be a whole number from {low} to {high}")
+    return int(text)
 
 
 def status_row(record: SandboxRecord) -> dict[str, Any]:

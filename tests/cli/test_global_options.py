@@ -43,6 +43,10 @@ COMMANDS = {
     "checkpoint ls": [],
     "checkpoint rm": ["c"],
     "diff": ["x", "y"],
+    "volume create": ["v"],
+    "volume ls": [],
+    "volume rm": ["v"],
+    "volume publish": ["x", "v"],
     "version": [],
     "logs": ["x"],
     "top": [],
@@ -74,9 +78,22 @@ TAILS = {"run": ["--", "tool", "--local", "--profile", "nope", "--log"]}
 JOBS = {"jobs start", "jobs ls", "jobs logs", "jobs stop"}
 CHANGING = {
     *JOBS, "checkpoint rm", "checkpoint take", "cp", "create", "diff", "exec", "fork", "forward", "ports expose",
-    "ports rm", "rm", "run", "shell", "sync", "top",
+    "ports rm", "rm", "run", "shell", "sync", "top", "volume create", "volume publish", "volume rm",
 }  # fmt: skip
-CONNECTING = {*CHANGING, "checkpoint ls", "egress", "get", "logs", "ls", "open", "ports ls", "ps", "view", "wait"}
+CONNECTING = {
+    *CHANGING,
+    "checkpoint ls",
+    "egress",
+    "get",
+    "logs",
+    "ls",
+    "open",
+    "ports ls",
+    "ps",
+    "view",
+    "volume ls",
+    "wait",
+}
 TAKES = {
     **dict.fromkeys(COMMANDS, frozenset[str]()),
     **dict.fromkeys(["", "doctor", *CONNECTING], frozenset({"local", "profile", "read_only"})),

@@ -56,6 +56,10 @@ COMMANDS = {
     "checkpoint rm": ["checkpoint", "rm", "c"],
     "checkpoint rm of a sandbox": ["checkpoint", "rm", "--sandbox", "x", "--yes"],
     "diff": ["diff", "x", "c", "/"],
+    "volume create": ["volume", "create", "v"],
+    "volume ls": ["volume", "ls"],
+    "volume rm": ["volume", "rm", "v"],
+    "volume publish": ["volume", "publish", "x", "v"],
     "doctor": ["doctor"],
 }
 
@@ -132,8 +136,9 @@ def test_no_command_prints_what_a_terminal_obeys(platform, command, answer, caps
     assert is_plain(said.out + said.err), (said.out, said.err)
     assert "\nsandtui: all is well" not in said.err, "the platform can't speak for us"
     listing = command.startswith(("ls", "ports ls", "checkpoint ls")) and answer == "rows"
+    listing = listing or (command == "volume ls" and ANSWERS[answer][0] == 200)  # an object without rows has none
     # Whatever a platform answers to a deletion with 200, it has deleted.
-    deleted = command == "checkpoint rm" and ANSWERS[answer][0] == 200
+    deleted = command in ("checkpoint rm", "volume rm") and ANSWERS[answer][0] == 200
     assert code != 0 or command == "doctor" or listing or deleted
 
 

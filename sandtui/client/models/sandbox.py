@@ -25,6 +25,7 @@ from pydantic import (
 from sandtui.client.models import bounds
 from sandtui.client.models.base import AnswerModel, Moment, RequestModel, RowsModel, Texts, WireModel, readable_rows
 from sandtui.client.models.gateway import GatewayToken
+from sandtui.client.models.volumes import VolumeMount
 
 DEFAULT_START_COMMAND = "tail -f /dev/null"
 """Keeps a container alive and idle (WIRE.md 2.3)."""
@@ -114,6 +115,7 @@ class CreateSandboxRequest(RequestModel):
         Annotated[str, StringConstraints(min_length=1, max_length=bounds.MAX_IDEMPOTENCY_KEY_LENGTH)] | None
     ) = None
     arch: Literal["amd64", "arm64"] | None = None
+    volumes: list[VolumeMount] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

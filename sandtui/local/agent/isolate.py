@@ -11,7 +11,7 @@ from sandtui.local.agent.usr_local import directory, link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any, Final
 
 DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty")
@@ -44,7 +44,7 @@ class Isolation:
     to keep open, which marks the user ids as used. ``nested`` allows programs to create namespaces. ``image`` is a
     file system for all files of the sandbox, which contains the directories and links of the root if it
     ``is_laid_out``; the files are those of a checkpoint if they are ``is_restored``. ``watched`` are the limits of
-    bytes and files if only watching enforces them.
+    bytes and files if only watching enforces them. ``volumes`` are further images or directories to mount.
     """
 
     def __init__(
@@ -60,7 +60,9 @@ class Isolation:
         is_laid_out: bool = False,
         watched: tuple[int, int] | None = None,
         is_restored: bool = False,
+        volumes: Sequence[dict[str, Any]] = (),
     ) -> None:
+        self.volumes = volumes
         self.is_restored = is_restored
         self.watched = watched
         self.files = -1
@@ -136,8 +138,25 @@ def build_root(isolation: Isolation, root: str) -> None:
         # The kernel refuses another mount of proc to processes that see only a part of one.
         _mask_proc()
     _own_network_files(isolation)
+    for volume in isolation.volumes:
+        layout.make_real(".", volume["target"], owner)
+        _mount_volume(volume)
     libc.pivot_root_here()
     os.chdir("/")
+
+
+def _mount_volume(volume: dict[str, Any]) -> None:
+    target = volume["target"]
+    if not volume["is_image"]:
+        libc.mount(volume["source"], target, None, libc.MS_BIND)
+        only = libc.MS_RDONLY if volume["read_only"] else 0
+        libc.mount(None, target, None, libc.MS_REMOUNT | libc.MS_BIND | libc.MS_NOSUID | libc.MS_NODEV | only)
+        return
+    disk.mount_image(volume["source"], target)
+    if volume["is_new"]:
+        os.rmdir(f"{target}/{disk.LOST_AND_FOUND}")
+    if volume["read_only"]:
+        libc.mount(None, target, None, libc.MS_REMOUNT | libc.MS_BIND | libc.MS_NOSUID | libc.MS_NODEV | libc.MS_RDONLY)
 
 
 def take_users(isolation: Isolation, map_users: Callable[[], None]) -> None:

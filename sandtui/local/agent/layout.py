@@ -67,10 +67,10 @@ def make_mount_points(top: str, python: usr_local.Python, owner: int) -> None:
         names.append(target)
     for name in names:
         if name:
-            _make_real(top, name, owner)
+            make_real(top, name, owner)
 
 
-def _make_real(top: str, name: str, owner: int) -> None:
+def make_real(top: str, name: str, owner: int) -> None:
     """Make a directory below ``top`` and its parents, none of which may be a link."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     parent = os.open(top, flags)

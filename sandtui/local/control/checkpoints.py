@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -22,6 +23,9 @@ from sandtui.local.store.records import SandboxRecord
 from sandtui.local.store.registry import Registry
 
 MAX_CHECKPOINTS: Final = 10_000
+
+Take = Callable[[Callable[[], None]], Awaitable[Captured]]
+"""Takes a checkpoint, and calls its argument once the sandbox goes on."""
 
 _INTERRUPTED: Final = "The platform was stopped while the checkpoint was taken."
 
@@ -42,12 +46,17 @@ class Checkpoints:
         self._tasks: set[asyncio.Task[None]] = set()
         self._locks: dict[str, asyncio.Lock] = {}
 
-    async def open(self) -> None:
-        """Finish what an earlier platform began: an unfinished checkpoint has failed, and its files are removed."""
+    async def open(self, heads: Collection[str] = ()) -> None:
+        """Finish what an earlier platform began: an unfinished checkpoint has failed, and its files are removed.
+
+        Those of ``heads``, which volumes have published, were complete.
+        """
         self._records.load()
         driver = self._driver.checkpoints
         for record in self._records:
-            if record.state in UNFINISHED:
+            if record.id in heads and record.state in UNFINISHED:
+                await self._records.change(record.id, state=CheckpointState.DURABLE)
+            elif record.state in UNFINISHED:
                 await self._records.change(record.id, state=CheckpointState.FAILED, error=_INTERRUPTED)
             elif record.state is CheckpointState.DELETING and driver is not None:
                 await self._remove(driver, record.id)
@@ -67,13 +76,25 @@ class Checkpoints:
 
     async def begin(self, record: SandboxRecord, driver: CheckpointDriver) -> CheckpointRecord:
         """Begin a checkpoint of a running sandbox."""
+        parent = self.tip(record)
+        checkpoint = await self.add(record, parent=parent, depth=0 if parent is None else parent.depth + 1)
+
+        async def take(captured: Callable[[], None]) -> Captured:
+            return await driver.take(record, checkpoint.id, captured)
+
+        self.spawn(self.carry_out(record, checkpoint, take, driver), checkpoint.id)
+        return checkpoint
+
+    async def add(
+        self, record: SandboxRecord, *, parent: CheckpointRecord | None, depth: int, volume_id: str | None = None
+    ) -> CheckpointRecord:
+        """Add the record of a new checkpoint."""
         if len(self._records) >= MAX_CHECKPOINTS:
             detail = f"There are {MAX_CHECKPOINTS:,} checkpoints, which is the limit; delete some first."
             raise wire.problem(HTTPStatus.CONFLICT, detail)
         await asyncio.to_thread(self._disk.check)
-        parent = self.tip(record)
         now = self._clock.now()
-        checkpoint = await self._records.add(
+        return await self._records.add(
             CheckpointRecord(
                 id=f"ckpt_{secrets.token_hex(12)}",
                 sandbox_id=record.id,
@@ -82,13 +103,12 @@ class Checkpoints:
                 created_at=now,
                 updated_at=now,
                 parent_id=None if parent is None else parent.id,
-                depth=0 if parent is None else parent.depth + 1,
+                depth=depth,
                 team_id=record.team_id,
+                volume_id=volume_id,
                 driver=self._driver.name,
             )
         )
-        self.spawn(self._take(record, checkpoint, driver), checkpoint.id)
-        return checkpoint
 
     def tip(self, record: SandboxRecord) -> CheckpointRecord | None:
         """Return what the next checkpoint of a sandbox descends from."""
@@ -129,13 +149,15 @@ class Checkpoints:
         return None
 
     async def delete(self, checkpoint: CheckpointRecord, driver: CheckpointDriver) -> None:
-        """Delete a checkpoint. It cannot be found any more from the moment this is stored."""
+        """Delete a checkpoint; once this is stored, no sandbox can be created from it."""
+        if checkpoint.state is CheckpointState.DELETING:
+            return  # by another request
         await self._records.change(checkpoint.id, state=CheckpointState.DELETING)
         task = self.spawn(self._remove(driver, checkpoint.id), f"end of {checkpoint.id}")
         await asyncio.shield(task)
 
-    async def capture(self, checkpoint: CheckpointRecord, take: Any) -> CheckpointRecord | None:
-        """Carry a checkpoint out to its end; return it if it is durable now."""
+    async def _capture(self, checkpoint: CheckpointRecord, take: Take) -> bool:
+        """Return whether the checkpoint is durable now."""
         loop = asyncio.get_running_loop()
         reported: list[asyncio.Task[None]] = []
 
@@ -145,9 +167,10 @@ class Checkpoints:
         try:
             result: Captured = await take(captured)
             await asyncio.gather(*reported)
-            return await self._records.change(
+            await self._records.change(
                 checkpoint.id, state=CheckpointState.DURABLE, occupied_bytes=result.occupied_bytes
             )
+            return True
         except asyncio.CancelledError:
             await self._failed(checkpoint.id, _INTERRUPTED)
             raise
@@ -160,26 +183,29 @@ class Checkpoints:
         except Exception as error:
             _log.exception("checkpoint %s could not be taken", checkpoint.id)
             await self._failed(checkpoint.id, f"Internal error ({type(error).__name__}); see the platform's log.")
-        return None
+        return False
 
-    def spawn(self, work: Any, name: str) -> asyncio.Task[None]:
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Start work that ends with the platform."""
         task: asyncio.Task[None] = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _take(self, record: SandboxRecord, checkpoint: CheckpointRecord, driver: CheckpointDriver) -> None:
+    async def carry_out(
+        self, record: SandboxRecord, checkpoint: CheckpointRecord, take: Take, driver: CheckpointDriver
+    ) -> None:
+        """Take a checkpoint to its end, after others of the same sandbox; nothing is left of one that fails."""
         lock = self._locks.setdefault(record.id, asyncio.Lock())
 
-        async def take(captured: Any) -> Captured:
+        async def take_in_turn(captured: Callable[[], None]) -> Captured:
             async with lock:
-                result = await driver.take(record, checkpoint.id, captured)
+                result = await take(captured)
             stood = round(result.frozen_seconds * 1000)
             self._driver.note(record.id, f"checkpoint {checkpoint.id}: the sandbox stood still for {stood} ms")
             return result
 
-        if await self.capture(checkpoint, take) is None:
+        if not await self._capture(checkpoint, take_in_turn):
             await self._clear_away(driver, checkpoint.id)
         if not lock.locked():
             self._locks.pop(record.id, None)

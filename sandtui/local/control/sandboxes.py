@@ -19,6 +19,7 @@ from sandtui.local.control.checkpoints import Checkpoints
 from sandtui.local.control.faults import SHIFT_KEY
 from sandtui.local.control.lifecycle import Lifecycle
 from sandtui.local.control.retention import LOG_IS_GONE
+from sandtui.local.control.volumes import Volumes
 from sandtui.local.drivers.base import Driver, Refused
 from sandtui.local.gateway.tokens import GatewayTokens
 from sandtui.local.settings import USER_ID
@@ -32,8 +33,6 @@ MAX_PER_PAGE: Final = 1000
 # The order matters: these must match before /sandbox/{id}.
 _NOT_OFFERED: Final = (
     ("/sandbox/networks{rest:path}", "LAN networks are"),
-    ("/sandbox/volumes{rest:path}", "Volumes are"),
-    ("/sandbox/{id}/volumes/{name}/publish", "Volumes are"),
     ("/images{rest:path}", "Image builds are"),
     ("/tunnel{rest:path}", "Tunnels are"),
 )
@@ -53,6 +52,7 @@ class ControlPlane:
         base_url: Callable[[], str],
         disk: Disk,
         checkpoints: Checkpoints,
+        volumes: Volumes,
     ) -> None:
         self._access = access
         self._registry = registry
@@ -63,6 +63,7 @@ class ControlPlane:
         self._base_url = base_url
         self._disk = disk
         self._checkpoints = checkpoints
+        self._volumes = volumes
 
     def rows(self) -> list[Row]:
         """Return the calls, the specific ones first."""
@@ -87,8 +88,8 @@ class ControlPlane:
             if self._driver.checkpoints is None:
                 raise wire.not_offered(f"With the {self._driver.name} driver, checkpoints are")
             body.check_restore()
-        if body.volumes:
-            raise wire.not_offered("Volumes are")
+        if body.volumes and (refusal := self._volumes.refusal) is not None:
+            raise wire.not_offered(refusal)
         if body.idempotency_key is not None:
             earlier = self._registry.by_idempotency_key(body.idempotency_key)
             if earlier is not None:
@@ -96,6 +97,7 @@ class ControlPlane:
         checkpoint = None if body.checkpoint_id is None else self._checkpoints.durable(body.checkpoint_id)
         record = body.record(f"sbx_{secrets.token_hex(12)}", self._clock.now(), USER_ID, checkpoint)
         record = replace(record, driver=self._driver.name)
+        self._volumes.attachments(body.volumes or (), record.team_id)
         try:
             self._driver.check(record)
         except Refused as refused:
@@ -104,14 +106,16 @@ class ControlPlane:
         if record.checkpoint_id is not None:
             # Again: it may have been deleted meanwhile. From here on, the new sandbox keeps it.
             self._checkpoints.durable(record.checkpoint_id)
+        if body.volumes:
+            record = replace(record, volumes=self._volumes.attachments(body.volumes, record.team_id))
         await self._lifecycle.create(record)
         return wire.AsciiJSONResponse(self._created(record, request), HTTPStatus.CREATED)
 
     async def list(self, request: Request) -> Response:
         """GET /sandbox."""
         query = request.query_params
-        page = _number(request, "page", 1, 1, 1_000_000)
-        per_page = _number(request, "per_page", 50, 1, MAX_PER_PAGE, "perPage")
+        page = wire.number(request, "page", 1, 1, 1_000_000)
+        per_page = wire.number(request, "per_page", 50, 1, MAX_PER_PAGE, "perPage")
         wanted = Filter(
             labels=frozenset(query.getlist("labels")),
             status=query.get("status") or None,
@@ -215,15 +219,6 @@ class ControlPlane:
             "job_id": record.id,
             "expires_at": wire.timestamp(expires),
         }
-
-
-def _number(request: Request, name: str, default: int, low: int, high: int, other: str = "") -> int:
-    text = request.query_params.get(name) or request.query_params.get(other)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdecimal() and len(text) < 12) or not low <= int(text) <= high:
-        raise wire.invalid(name, f"must be a whole number from {low} to {high}")
-    return int(text)
 
 
 def _flag(request: Request, name: str) -> bool | None:

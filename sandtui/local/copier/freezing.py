@@ -27,12 +27,14 @@ _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def sync_file_system(path: str | None) -> None:
-    """Write what a file system has in memory."""
+def sync_file_system(path: str | None, device: int | None = None) -> None:
+    """Write what a file system has in memory, if it is that of a device."""
     if path is None:
         return
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
+        if device is not None and os.fstat(fd).st_dev != device:
+            return
         if _libc.syncfs(fd) < 0:
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code))
@@ -45,11 +47,14 @@ class Freeze:
 
     ``group`` says how its processes are stopped: ``{"version": 2, "path": ...}`` is its own control group,
     ``{"version": 1, "path": ..., "members": ...}`` a group to create in the hierarchy of the freezer for the processes
-    that the group ``members`` has; without it they are stopped with signals. ``mounted`` is a path to its file system,
-    if that is one of its own.
+    that the group ``members`` has; without it they are stopped with signals. ``mounted`` is a path to its file system
+    on ``device``, if that is one of its own; no other is ever stopped.
     """
 
-    def __init__(self, marker: str, agent: int, group: dict[str, Any] | None, mounted: str | None) -> None:
+    def __init__(
+        self, marker: str, agent: int, group: dict[str, Any] | None, mounted: str | None, device: int = 0
+    ) -> None:
+        self._device = device
         self._marker = marker
         self._agent = agent
         self._group = group
@@ -67,8 +72,7 @@ class Freeze:
             if self._is_over:
                 raise OSError(errno.ECANCELED, "the copy was cancelled")
             record: dict[str, Any] = {"agent": self._agent, "group": self._group, "mounted": self.mounted}
-            if self.mounted is not None:
-                record["device"] = os.stat(self.mounted).st_dev
+            record["device"] = self._device
             if self._group is None:
                 record["stopped"] = [pid for pid in _family(self._agent) if _state(pid) in "Tt"]
             with open(self._marker, "w", encoding="ascii") as file:
@@ -83,6 +87,10 @@ class Freeze:
                 _write(f"{self._group['path']}/freezer.state", "FROZEN")
                 _wait_for(lambda path: _read(f"{path}/freezer.state").strip() == b"FROZEN", self._group["path"])
 
+    def sync(self) -> None:
+        """Write what the file system has in memory."""
+        sync_file_system(self.mounted, self._device)
+
     def file_system(self) -> None:
         """Stop the file system, after everything is written; even the platform's own writes to it wait then."""
         if self.mounted is None:
@@ -92,6 +100,8 @@ class Freeze:
                 raise OSError(errno.ECANCELED, "the copy was cancelled")
             fd = os.open(self.mounted, _DIRECTORY)
             try:
+                if os.fstat(fd).st_dev != self._device:
+                    raise OSError(errno.ESTALE, "the files were moved while they were copied")
                 fcntl.ioctl(fd, _FREEZE_FILES, 0)
             finally:
                 os.close(fd)

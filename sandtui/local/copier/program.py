@@ -50,7 +50,7 @@ class CopyJob:
         self._job = job
         self._freeze: Freeze | None = None
         if job["op"] == "capture":
-            self._freeze = Freeze(job["marker"], job["agent"], job["group"], job["mounted"])
+            self._freeze = Freeze(job["marker"], job["agent"], job["group"], job["mounted"], job["device"])
 
     def run(self) -> None:
         """Carry it out."""
@@ -108,16 +108,16 @@ class CopyJob:
 def _capture_image(source: str, target: str, reserve: int, freeze: Freeze) -> tuple[int, float]:
     """Copy most of an image while the sandbox runs, and what has changed since then while it stands still."""
     shares = images.can_share(source, target)
-    sync_file_system(freeze.mounted)
+    freeze.sync()
     copy: Callable[[], int]
     if shares:
         copy = lambda: images.share_image(source, target)  # noqa: E731
     else:
         images.copy_image(source, target, reserve)
         # What was written meanwhile goes to the image now, and not while everything waits for it.
-        sync_file_system(freeze.mounted)
+        freeze.sync()
         images.update_image(source, target)
-        sync_file_system(freeze.mounted)
+        freeze.sync()
         copy = lambda: images.update_image(source, target)  # noqa: E731
     freeze.begin()
     started = time.monotonic()

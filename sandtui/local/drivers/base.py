@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from sandtui.local.drivers.logs import SandboxLogs
-from sandtui.local.store.records import SandboxRecord
+from sandtui.local.store.records import Attachment, SandboxRecord
 
 Stream = Literal["stdout", "stderr"]
 
@@ -227,8 +227,19 @@ class Captured(NamedTuple):
 class CheckpointDriver(Protocol):
     """Takes checkpoints of sandboxes. A sandbox is created from one by its record's ``checkpoint_id``."""
 
-    async def take(self, record: SandboxRecord, checkpoint_id: str, on_captured: Callable[[], None]) -> Captured:
-        """Copy the files of a running sandbox; ``on_captured`` is called once the sandbox goes on.
+    @property
+    def no_volumes(self) -> str | None:
+        """Why sandboxes can have no volumes, as the beginning of a sentence; None if they can."""
+        ...
+
+    async def take(
+        self,
+        record: SandboxRecord,
+        checkpoint_id: str,
+        on_captured: Callable[[], None],
+        volume: Attachment | None = None,
+    ) -> Captured:
+        """Copy the files of a running sandbox, or of a volume; ``on_captured`` is called once the sandbox goes on.
 
         Raises:
             DriverError: there is no copy, and nothing is left of it.

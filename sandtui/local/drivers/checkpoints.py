@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -15,10 +16,11 @@ from typing import Any, Final, NamedTuple
 from sandtui.local.copier.freezing import undo
 from sandtui.local.drivers.base import Captured, DriverError
 from sandtui.local.drivers.cgroups import ControlGroup
+from sandtui.local.drivers.disk_limits import is_mounted_from
 from sandtui.local.drivers.launcher import INTERPRETER
 from sandtui.local.files import private_directory, remove_tree
 from sandtui.local.store.disk import RESERVE_BYTES
-from sandtui.local.store.records import SandboxRecord
+from sandtui.local.store.records import Attachment, SandboxRecord
 
 COPIER: Final = Path(__file__).resolve().parent.parent / "copier" / "__main__.py"
 MARKER: Final = "frozen.json"
@@ -32,12 +34,14 @@ _log = logging.getLogger(__name__)
 
 
 class Layer(NamedTuple):
-    """Files of a sandbox: an ``image``, which is mounted at ``mounted`` as this process sees it, or a ``tree``."""
+    """Files of a sandbox: a mounted ``image`` or a ``tree``."""
 
     kind: str
     path: Path
     first_uid: int | None
-    mounted: str | None = None
+
+
+Running = Callable[[SandboxRecord, Attachment | None], tuple[int, Layer]]
 
 
 class Copies:
@@ -165,12 +169,14 @@ def _clean_up(job: dict[str, Any]) -> None:
 class NamespaceCheckpoints:
     """Checkpoints below a state directory: one directory each, with an image or a tree, and a note about it."""
 
-    def __init__(self, state_dir: Path, sandboxes: Path, running: Callable[[str], tuple[int, Layer]]) -> None:
+    def __init__(self, state_dir: Path, sandboxes: Path, running: Running) -> None:
         """``running`` returns the first process of a running sandbox and its files, or raises a DriverError."""
         self._directory = state_dir / "checkpoints"
         self._sandboxes = sandboxes
         self._running = running
         self._copies = Copies()
+
+    no_volumes: str | None = None
 
     def open(self) -> None:
         """Resume what a killed platform left frozen."""
@@ -181,10 +187,17 @@ class NamespaceCheckpoints:
             except OSError:
                 _log.exception("the sandbox of %s could not be resumed", marker)
 
-    async def take(self, record: SandboxRecord, checkpoint_id: str, on_captured: Callable[[], None]) -> Captured:
-        """Copy the files of a running sandbox."""
+    async def take(
+        self,
+        record: SandboxRecord,
+        checkpoint_id: str,
+        on_captured: Callable[[], None],
+        volume: Attachment | None = None,
+    ) -> Captured:
+        """Copy the files of a running sandbox, or of one of its volumes."""
         target = self._directory / checkpoint_id
-        agent, layer = self._running(record.id)
+        agent, layer = self._running(record, volume)
+        mounted, device = await asyncio.to_thread(_mount_of, agent, layer.path) if layer.kind == "image" else (None, 0)
         group = await asyncio.to_thread(_freezing, self._sandboxes / record.id)
         job = {
             "op": "capture",
@@ -195,7 +208,8 @@ class NamespaceCheckpoints:
             "marker": str(self._sandboxes / record.id / MARKER),
             "agent": agent,
             "group": group,
-            "mounted": layer.mounted,
+            "mounted": mounted,
+            "device": device,
         }
         await asyncio.to_thread(_begin, target, {"kind": layer.kind, "first_uid": layer.first_uid})
         try:
@@ -240,6 +254,24 @@ class NamespaceCheckpoints:
     async def stop(self, sandbox_id: str) -> None:
         """End what is being copied from or for a sandbox."""
         await self._copies.stop(sandbox_id)
+
+
+def _mount_of(agent: int, image: Path) -> tuple[str, int]:
+    """Return where a sandbox has an image mounted, as this process sees it, and the number of its device.
+
+    The kernel's own path, since a sandbox can move the directories above it.
+
+    Raises:
+        DriverError: it is mounted nowhere.
+    """
+    for line in Path(f"/proc/{agent}/mountinfo").read_bytes().splitlines():
+        fields = line.split()
+        major, _, minor = fields[2].partition(b":")
+        device = os.makedev(int(major), int(minor))
+        if fields[3] == b"/" and is_mounted_from(image, device):
+            point = re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), fields[4])
+            return f"/proc/{agent}/root{os.fsdecode(point)}", device
+    raise DriverError("The files of the sandbox are not mounted any more.")
 
 
 def _freezing(directory: Path) -> dict[str, Any] | None:

@@ -229,6 +229,7 @@ class ImageLimit:
         self._program = program
         self._lock = threading.Lock()
         self._templates: dict[int, tuple[object, DiskTemplate]] = {}
+        self._empty: dict[int, DiskTemplate] = {}
 
     def open(self) -> None:
         """Remove what a killed platform was making."""
@@ -253,13 +254,26 @@ class ImageLimit:
                 found = os.fstatvfs(top)
                 used = (found.f_blocks - found.f_bfree) * found.f_frsize
                 # The kernel logs each shutdown, which takes longer than to write the little that most have.
-                if used > _LITTLE and _is_mounted_from(root.with_name("disk.img"), os.fstat(top).st_dev):
+                if used > _LITTLE and is_mounted_from(root.with_name("disk.img"), os.fstat(top).st_dev):
                     fcntl.ioctl(top, _SHUT_DOWN, struct.pack("=I", _WITHOUT_WRITING))
             finally:
                 os.close(top)
 
     def release(self, root: Path, first_uid: int) -> None:
         """Do nothing: the image was in the directory of the sandbox."""
+
+    def prepare_empty(self, image: Path, size: int, first_uid: int) -> None:
+        """Create an image without any files for a volume. May block."""
+        with self._lock:
+            template = self._empty.get(size)
+            if template is None:
+                make_private(self._scratch)
+                try:
+                    self._make(self._scratch / "image", size)
+                    template = self._empty[size] = DiskTemplate(self._scratch / "image", is_laid_out=False)
+                finally:
+                    remove_tree(self._scratch)
+        template.write(image, first_uid)
 
     def _template(self, size: int) -> DiskTemplate:
         """Return the template for a size, which is made again when the machine's programs change."""
@@ -316,7 +330,7 @@ def layout(size: int) -> tuple[int, int]:
     return blocks + groups * 4 + groups * 64 // BLOCK * 16, inodes
 
 
-def _is_mounted_from(image: Path, device: int) -> bool:
+def is_mounted_from(image: Path, device: int) -> bool:
     """Return whether a device is the loop device of an image; nothing else may ever be shut down."""
     if os.major(device) != _LOOP_MAJOR:
         return False

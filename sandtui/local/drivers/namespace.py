@@ -38,7 +38,7 @@ from sandtui.local.drivers.machine_python import machine_python
 from sandtui.local.files import remove_tree
 from sandtui.local.network.worker_process import PacketWorker
 from sandtui.local.store.disk import Disk
-from sandtui.local.store.records import SandboxRecord
+from sandtui.local.store.records import Attachment, SandboxRecord
 
 # Errors of a kernel without a feature, or one that refuses it to us; any other is a bug.
 _NOT_SUPPORTED: Final = frozenset(
@@ -49,6 +49,7 @@ _NOT_SUPPORTED: Final = frozenset(
 )  # fmt: skip
 
 _PROBE_DISK: Final = 32 * 1024 * 1024
+_VOLUME_BYTES: Final = 10 * 1024**3
 
 _COMMON = (
     "user, process, mount, UTS and IPC namespaces, with this machine's programs read-only; "
@@ -111,6 +112,8 @@ class NamespaceDriver(AgentDriver):
         self._users = HostUsers()
         self._carried: dict[str, SandboxRecord] = {}
         self._checkpoints = NamespaceCheckpoints(state_dir, self._sandboxes, self._running)
+        if disk is None:
+            self._checkpoints.no_volumes = "Volumes need a limit of disks, which needs root here; they are"
         who = "root of a sandbox is an unprivileged user of this machine" if mapped else (
             "root of a sandbox is you on this machine"
         )  # fmt: skip
@@ -170,18 +173,46 @@ class NamespaceDriver(AgentDriver):
         await self._checkpoints.stop(sandbox_id)
         await super().discard(sandbox_id)
 
-    def _running(self, sandbox_id: str) -> tuple[int, Layer]:
-        """Return the first process of a running sandbox, and its files."""
-        instance = self._instances.get(sandbox_id)
+    def _running(self, record: SandboxRecord, volume: Attachment | None) -> tuple[int, Layer]:
+        """Return the first process of a running sandbox, and its files or those of a volume."""
+        instance = self._instances.get(record.id)
         agent = None if instance is None else instance.agent_pid
         if not agent:
             raise DriverError("The sandbox does not run.")
-        root = self._sandboxes / sandbox_id / "root"
-        first_uid = self._users.first_uid(sandbox_id) if self._mapped else None
-        image = root.with_name(IMAGE)
-        if image.exists():
-            return agent, Layer("image", image, first_uid, f"/proc/{agent}/root")
-        return agent, Layer("tree", root, first_uid)
+        root = self._sandboxes / record.id / "root"
+        first_uid = self._users.first_uid(record.id) if self._mapped else None
+        image, tree = root.with_name(IMAGE), root
+        if volume is not None:
+            number = record.volumes.index(volume)
+            image, tree = root.with_name(f"volume-{number}.img"), root.with_name(f"volume-{number}")
+        return agent, Layer("image", image, first_uid) if image.exists() else Layer("tree", tree, first_uid)
+
+    async def _volumes(self, record: SandboxRecord, root: Path, first_uid: int | None) -> list[dict[str, Any]]:
+        """Make a new sandbox's own copies of its volumes; return what the agent has to mount."""
+        found = []
+        for number, volume in enumerate(record.volumes):
+            if self._disk is None or first_uid is None:
+                raise DriverError("Volumes need a limit of disks, which the platform has not here.")
+            is_image = isinstance(self._disk, ImageLimit)
+            path = root.with_name(f"volume-{number}.img" if is_image else f"volume-{number}")
+            if not is_image:
+                await asyncio.to_thread(_make_owned, path, first_uid)
+                await asyncio.to_thread(self._disk.prepare, path, int(record.disk_size_gb * 1024**3), first_uid)
+            if volume.base is not None:
+                layer = Layer("image" if is_image else "tree", path, first_uid)
+                await self._checkpoints.restore(record.id, volume.base, layer)
+            elif isinstance(self._disk, ImageLimit):
+                await asyncio.to_thread(self._disk.prepare_empty, path, _VOLUME_BYTES, first_uid)
+            found.append(
+                {
+                    "source": str(path),
+                    "target": volume.mount_path.lstrip("/"),
+                    "is_image": is_image,
+                    "is_new": volume.base is None,
+                    "read_only": volume.read_only,
+                }
+            )
+        return found
 
     async def close(self) -> None:
         """Stop watching the sandboxes and carrying their packets."""
@@ -280,7 +311,7 @@ class NamespaceDriver(AgentDriver):
         watched = (size, inodes_for(size)) if self._disk is None else None
         return isolation_spec(
             record.name, network, first_uid, size, lock, nested=self._nested, image=image, watched=watched,
-            is_restored=record.checkpoint_id is not None,
+            is_restored=record.checkpoint_id is not None, volumes=await self._volumes(record, root, first_uid),
         )  # fmt: skip
 
     async def _disk_of(self, record: SandboxRecord, root: Path, size: int, first_uid: int) -> DiskImage | None:
@@ -309,6 +340,12 @@ class NamespaceDriver(AgentDriver):
             self._carrier.remove(sandbox_id)
 
 
+def _make_owned(directory: Path, owner: int) -> None:
+    directory.mkdir(mode=0o755)
+    directory.chmod(0o755)  # whatever the umask is
+    os.chown(directory, owner, owner)
+
+
 def _may_have_link(record: SandboxRecord) -> bool:
     """Whether packets may leave a sandbox: now, or after a change of lists that currently allow nothing."""
     return record.network_access or record.network_allowlist is not None
@@ -325,12 +362,14 @@ def isolation_spec(
     image: DiskImage | None = None,
     watched: tuple[int, int] | None = None,
     is_restored: bool = False,
+    volumes: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """Return what the agent has to build; ``lock`` is a descriptor that it holds."""
     return {
         "image": None if image is None else image.path,
         "is_laid_out": image is not None and image.is_laid_out,
         "is_restored": is_restored,
+        "volumes": list(volumes),
         "watched": watched,
         "file_size": file_size,
         "hostname": re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")[:63].strip("-") or "sandbox",

@@ -157,7 +157,7 @@ class SimulatedDriver:
     def _instance(self, record: SandboxRecord) -> _Instance:
         if (instance := self._instances.get(record.id)) is None:
             stored = self._checkpoints.files(record.checkpoint_id)
-            files = sample_files(record) if stored is None else stored
+            files = (sample_files(record) if stored is None else stored) | self._checkpoints.mounted(record)
             instance = _Instance(record, self._clock, fate_of(record, self._seed), files)
             self._instances[record.id] = instance
         return instance

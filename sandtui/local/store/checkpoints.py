@@ -51,6 +51,11 @@ class CheckpointRecord:
     occupied_bytes: int = 0
     error: str | None = None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it is neither being taken nor being deleted."""
+        return self.state in (CheckpointState.DURABLE, CheckpointState.FAILED)
+
     def to_row(self) -> dict[str, Any]:
         """Return plain values for the store."""
         row = dataclasses.asdict(self)

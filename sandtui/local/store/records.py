@@ -16,6 +16,17 @@ IDLE_COMMANDS = (None, "", DEFAULT_START_COMMAND)
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A volume of a sandbox: its own copy of the version ``base``, which is None for an empty volume."""
+
+    volume_id: str
+    name: str
+    mount_path: str
+    read_only: bool = False
+    base: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SandboxRecord:
     """One sandbox. Immutable: a change creates a new record."""
 
@@ -51,6 +62,7 @@ class SandboxRecord:
     idempotency_key: str | None = None
     checkpoint_id: str | None = None
     """The checkpoint that its files come from."""
+    volumes: tuple[Attachment, ...] = ()
     driver: str = ""
     started_at: datetime | None = None
     terminated_at: datetime | None = None
@@ -87,6 +99,7 @@ class SandboxRecord:
         row = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "secrets"}
         for name in _TIMES:
             row[name] = None if row[name] is None else row[name].isoformat()
+        row["volumes"] = [dataclasses.asdict(each) for each in self.volumes]
         return row
 
     @classmethod
@@ -99,4 +112,5 @@ class SandboxRecord:
                 values[name] = datetime.fromisoformat(values[name])
         values["status"] = SandboxStatus(values["status"])
         values["labels"] = tuple(values.get("labels") or ())
+        values["volumes"] = tuple(Attachment(**each) for each in values.get("volumes") or ())
         return cls(**values, secrets=secrets)

@@ -192,7 +192,7 @@ async def test_what_cannot_be_kept_to_is_refused(real: Api) -> None:
         reply = await real.call("POST", "/sandbox", json=body)
         assert (reply.status_code, reply.json()["errors"][0]["param"]) == (422, param)
     body = {"name": "n", "docker_image": "i", "volumes": [{"name": "v", "mount_path": "/v"}]}
-    assert (await real.call("POST", "/sandbox", json=body)).status_code == 501
+    assert (await real.call("POST", "/sandbox", json=body)).status_code in (404, 501)
 
 
 async def test_without_a_carried_network_none_is_given_rather_than_the_machines(start: Start, tmp_path: Path) -> None:

@@ -260,7 +260,6 @@ async def test_start_commands_come_in_the_shape_of_their_generation(simulated: A
     ("method", "path"),
     [
         ("GET", "/sandbox/networks"),
-        ("GET", "/sandbox/volumes"),
         ("GET", "/images"),
         ("POST", "/images/build"),
         ("POST", "/secrets/"),
