@@ -1,24 +1,58 @@
-"""The header line of a group: its value, the number of sandboxes by status, and their resources."""
+"""The header line of a group: its value, a bar of its statuses, their counts, and its resources."""
 
 from __future__ import annotations
 
-from sandtui.fleet.inventory.groups import Group
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+
+from sandtui.fleet.inventory.groups import NONE, Group
+from sandtui.fleet.text.sanitize import clean
+from sandtui.ui.rendering.stacked import status_bar
 from sandtui.ui.rendering.status import count_pieces
-from sandtui.ui.rendering.text import Piece, outside
+from sandtui.ui.rendering.text import Piece, cut, fit, width_of
 from sandtui.ui.rendering.units import counted, number
 
+NAMES_LOOKED_AT = 500
+BAR, NARROW_BAR, WIDE = 20, 14, 90
 
-def group_pieces(group: Group) -> list[Piece]:
-    """Return the header line of a group."""
+
+@dataclass(frozen=True, slots=True)
+class GroupScale:
+    """What the headers of all groups share, so that their bars stand below each other and have one scale."""
+
+    name_width: int = 0
+    most: int = 1
+    """Sandboxes in the largest group that has a value, whose bar is full."""
+
+    @classmethod
+    def of(cls, groups: Iterable[Group]) -> GroupScale:
+        """Return the scale of some groups."""
+        shown = list(islice(groups, NAMES_LOOKED_AT))
+        widest = max((width_of(clean(group.key)) for group in shown), default=0)
+        # What has no value is often most of the fleet, beside which the bars of the others would be dots.
+        named = [len(group.rows) for group in shown if group.key != NONE]
+        return cls(widest, max(named or [len(group.rows) for group in shown], default=1))
+
+
+def group_pieces(group: Group, scale: GroupScale, width: int) -> list[Piece]:
+    """Return the header line of a group, at most ``width`` cells wide; resources are left out where they do not fit."""
+    bar = BAR if width >= WIDE else NARROW_BAR
+    name = min(scale.name_width, max(8, width // 3))
+    # Each status has at least a cell.
+    length = max(len(group.counts), min(bar, round(len(group.rows) / max(1, scale.most) * bar)))
     pieces = [
         Piece("▸ " if group.collapsed else "▾ ", "key"),
-        outside(group.key, "bright"),
-        Piece(f"  {len(group.rows):,}   ", "dim"),
+        Piece(fit(clean(group.key), name), "bright"),
+        Piece(f" {len(group.rows):>{max(3, width_of(f'{scale.most:,}'))},}  ", "dim"),
+        *status_bar(group.counts, length),
+        Piece(" " * max(0, bar - length) + "  "),
         *count_pieces(group.counts),
     ]
-    if group.cores:
-        held = f"   {counted(round(group.cores, 1), 'core')} · {number(round(group.memory_gb, 1))} GB"
+    held = (
+        f"   {counted(round(group.cores, 1), 'core')} · {number(round(group.memory_gb, 1))} GB" if group.cores else ""
+    )
+    held += f" · {counted(group.gpus, 'GPU')}" if group.gpus else ""
+    if held and sum(width_of(piece.text) for piece in pieces) + width_of(held) <= width:
         pieces.append(Piece(held, "dim"))
-    if group.gpus:
-        pieces.append(Piece(f" · {counted(group.gpus, 'GPU')}", "dim"))
-    return pieces
+    return cut(pieces, width)

@@ -26,7 +26,7 @@ from sandtui.fleet.inventory.heat import MEASURES, HeatMeasure
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.view import FleetView
 from sandtui.fleet.text.sanitize import clean
-from sandtui.ui.inventory.groups import group_pieces
+from sandtui.ui.inventory.groups import GroupScale, group_pieces
 from sandtui.ui.inventory.table import FleetTable
 from sandtui.ui.rendering.charts import BARS, upright
 from sandtui.ui.rendering.status import SHOWN_ORDER, glyph, status_style
@@ -110,6 +110,7 @@ class HeatMap(RoleView, can_focus=True):
         self._cell = 1
         self._range: frozenset[str] = frozenset()
         self._drawn_cursor = 0
+        self._scale = GroupScale()
         self.measure: HeatMeasure = MEASURES[0]
 
     @property
@@ -129,6 +130,7 @@ class HeatMap(RoleView, can_focus=True):
     def show(self, view: FleetView) -> None:
         """Show the rows of a view."""
         self._view = view
+        self._scale = GroupScale.of(view.groups)
         self._lay_out()
         self.refresh()
 
@@ -259,7 +261,7 @@ class HeatMap(RoleView, can_focus=True):
             return Strip.blank(width, base)
         if part.is_header:
             group = view.line(part.first)
-            pieces = group_pieces(group) if isinstance(group, Group) else []
+            pieces = group_pieces(group, self._scale, self._width) if isinstance(group, Group) else []
             style = base + self._cursor_style() if part.first == self.table.cursor else base
             return Strip(self.segments(pieces, style)).adjust_cell_length(width, base)
         now = self._clock().timestamp()

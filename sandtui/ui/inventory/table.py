@@ -37,7 +37,7 @@ from sandtui.ui.inventory.columns import (
     fit_cell,
     layout,
 )
-from sandtui.ui.inventory.groups import group_pieces
+from sandtui.ui.inventory.groups import GroupScale, group_pieces
 from sandtui.ui.rendering.text import Piece, fit, sort_arrow, width_of
 from sandtui.ui.widgets.cursor_view import HEAD_LINES, CursorView
 
@@ -135,6 +135,7 @@ class FleetTable(CursorView, can_focus=True):
         self._lost_id: str | None = None
         self._armed = True
         self._anchor_id: str | None = None
+        self._scale = GroupScale()
         self.empty: list[list[Piece]] = []
         """Shown in the middle while there are no rows."""
 
@@ -220,6 +221,7 @@ class FleetTable(CursorView, can_focus=True):
         else:
             self.scroll_lines(0)
         self._fit_columns()
+        self._scale = GroupScale.of(view.groups)
         self.refresh_lines_changed()
 
     def move_to(self, sandbox_id: str) -> bool:
@@ -316,7 +318,7 @@ class FleetTable(CursorView, can_focus=True):
         line = view.line(index)
         at_cursor = index == self._cursor
         if isinstance(line, Group):
-            return (line.id, line.version, at_cursor, at_cursor and self.has_focus)
+            return (line.id, line.version, self._scale, at_cursor, at_cursor and self.has_focus)
         return _RowKey(
             line.id,
             line.version,
@@ -343,7 +345,7 @@ class FleetTable(CursorView, can_focus=True):
         bar = base if base.reverse else base + self._bar
         segments = [Segment("▌" if index == self._cursor else " ", bar)]
         if isinstance(line, Group):
-            segments += self.segments(group_pieces(line), base)
+            segments += self.segments(group_pieces(line, self._scale, width - 1 - self.scrollbar_size_vertical), base)
         else:
             mark = Piece("✓ " if line.id in view.marks else "  ", "key")
             segments += self.segments([mark, *self._cells(line, now)], base)
