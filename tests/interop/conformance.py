@@ -355,14 +355,81 @@ async def make(cls):
 template_case("list_registry_credentials", ((), lambda found: found == [] or getattr(found, "credentials", None) == []))
 template_case("check_docker_image", (("python:3.11-slim",), lambda found: found.accessible is True))
 
+
+@case(
+    "checkpoint", "list_checkpoints", "get_checkpoint", "get_checkpoints", "delete_checkpoint",
+    "delete_sandbox_checkpoints", "wait_for_checkpoint",
+    kinds=("vm",),
+)  # fmt: skip
+def checkpoints(client):
+    box = client.box.id
+    client.execute_command(box, "echo kept > /root/kept")
+    begun = client.checkpoint(box)
+    assert begun.sandbox_id == box, begun
+    durable = client.wait_for_checkpoint(begun.id)
+    assert (durable.id, durable.state) == (begun.id, "DURABLE"), durable
+    assert [one.id for one in client.list_checkpoints(box)] == [begun.id]
+    assert client.list_checkpoints(box, "other") == []
+    assert client.get_checkpoint(begun.id) == durable
+    batch = client.get_checkpoints([begun.id, "unknown"])
+    assert [one.id for one in batch.checkpoints] == [begun.id], batch
+    assert [(error.checkpoint_id, error.code) for error in batch.errors] == [("unknown", "NOT_FOUND")], batch
+    copy = client.create(CreateSandboxRequest(name="restored", checkpoint_id=begun.id, labels=[RUN]))
+    client.wait_for_creation(copy.id)
+    assert client.execute_command(copy.id, "cat /root/kept").stdout == "kept\n"
+    assert client.get(copy.id).docker_image == client.get(box).docker_image
+    client.delete(copy.id)
+    kept = client.delete_sandbox_checkpoints(box)
+    assert [(error.checkpoint_id, error.code) for error in kept.errors] == [(begun.id, "CONFLICT")], kept
+    newer = client.wait_for_checkpoint(client.checkpoint(box).id)
+    assert (newer.parent_id, newer.depth) == (begun.id, durable.depth + 1), newer
+    client.delete_checkpoint(begun.id)
+    try:
+        client.get_checkpoint(begun.id)
+    except APIError as error:
+        assert "HTTP 404" in str(error), error
+    else:
+        raise AssertionError("it is still there")
+
+
+@case("volumes__create", "volumes__list", "volumes__get", "volumes__delete", "volumes__publish", kinds=("vm",))
+def volumes(client):
+    from prime_sandboxes import VolumeMount
+
+    name = f"v-{uuid.uuid4().hex[:8]}"
+    client.volumes__create(name)
+    assert name in [volume.name for volume in client.volumes__list().volumes]
+
+    def attached(**more):
+        mounts = [VolumeMount(name=name, mount_path="/volume", **more)]
+        box = client.create(client.request("attached", volumes=mounts))
+        client.wait_for_creation(box.id)
+        return box.id
+
+    def refused_with(status, *arguments, **named):
+        try:
+            client.volumes__publish(*arguments, **named)
+        except APIError as error:
+            assert f"HTTP {status}" in str(error), error
+        else:
+            raise AssertionError("it was published")
+
+    first, second = attached(), attached()
+    client.execute_command(first, "echo one > /volume/file")
+    version = client.volumes__publish(first, name)
+    assert (version.state, client.volumes__get(name).head_checkpoint_id) == ("DURABLE", version.id), version
+    refused_with(409, second, name)
+    refused_with(404, second, "other")
+    reader = attached(read_only=True)
+    assert client.execute_command(reader, "cat /volume/file").stdout == "one\n"
+    refused_with(400, reader, name)
+    assert client.volumes__publish(second, name, force=True).state == "DURABLE"
+    for box in (first, second, reader):
+        client.delete(box)
+    client.volumes__delete(name)
+
+
 NOT_OFFERED = {
-    "checkpoint": lambda box: (box,),
-    "list_checkpoints": lambda box: (box,),
-    "get_checkpoint": lambda box: ("c",),
-    "get_checkpoints": lambda box: (["c"],),
-    "delete_checkpoint": lambda box: ("c",),
-    "delete_sandbox_checkpoints": lambda box: (box,),
-    "wait_for_checkpoint": lambda box: ("c",),
     "create_lan_network": lambda box: ("n",),
     "list_lan_networks": lambda box: (),
     "get_lan_network": lambda box: ("n",),
@@ -370,11 +437,6 @@ NOT_OFFERED = {
     "set_lan_rules": lambda box: ("n", []),
     "add_lan_member": lambda box: ("n", box),
     "remove_lan_member": lambda box: ("n", box),
-    "volumes__create": lambda box: ("v",),
-    "volumes__list": lambda box: (),
-    "volumes__get": lambda box: ("v",),
-    "volumes__delete": lambda box: ("v",),
-    "volumes__publish": lambda box: (box, "v"),
 }
 
 
