@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from sandtui.local.agent.init import Agent
 
 _CHUNK = 65536
+_READ_SECONDS = 30.0
+"""How long a platform may take to read, on a machine without a core to spare; one that has ended closes its socket."""
 
 
 class AgentConnection:
@@ -46,7 +48,7 @@ class AgentConnection:
         try:
             sent = socket.send_fds(self._sock, [data], fds or [])
             while sent < len(data):
-                if not select.select([], [self._sock], [], 5.0)[1]:
+                if not select.select([], [self._sock], [], _READ_SECONDS)[1]:
                     raise TimeoutError
                 sent += self._sock.send(data[sent:])
         except OSError:

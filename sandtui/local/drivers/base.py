@@ -37,6 +37,10 @@ class SandboxGone(DriverError):
     """The sandbox no longer responds."""
 
 
+class SandboxBusy(SandboxGone):
+    """The sandbox has not responded in time; it may still exist, as on a machine without a core to spare."""
+
+
 class ImageUnavailable(DriverError):
     """The image of a sandbox is not available."""
 

@@ -7,16 +7,21 @@ import errno
 import os
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from sandtui.local.agent.protocol import MAX_FDS, Decoder, ProtocolError, encode
-from sandtui.local.drivers.base import SandboxGone
+from sandtui.local.drivers.base import SandboxBusy, SandboxGone
 from sandtui.local.readiness import readable
 
-REPLY_SECONDS = 30.0
+REPLY_SECONDS = 60.0
+"""On a starved machine an agent may not run for seconds; one that has ended closes its socket at once."""
+
+CONNECT_SECONDS = 60.0
+_LONGEST_PAUSE = 0.2
 _CHUNK = 65536
 _FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
@@ -55,6 +60,9 @@ class Channel:
                 holder = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
                 address = f"/proc/self/fd/{holder}/{name}"
             await _connect(sock, address)
+        except BlockingIOError as error:
+            sock.close()
+            raise SandboxBusy("The sandbox does not respond: its agent has too much to do.") from error
         except OSError as error:
             sock.close()
             raise SandboxGone("The sandbox's agent does not respond.") from error
@@ -81,7 +89,7 @@ class Channel:
             async with asyncio.timeout(timeout):
                 return await self.receive()
         except TimeoutError as error:
-            raise SandboxGone("The sandbox's agent does not respond.") from error
+            raise SandboxBusy("The sandbox does not respond in time.") from error
 
     async def send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
         """Send a message, and descriptors with it."""
@@ -136,13 +144,14 @@ class Channel:
 
 async def _connect(sock: socket.socket, address: str) -> None:
     # The full queue of a busy agent causes EAGAIN on a Unix socket, which the event loop treats as an error.
-    for attempt in range(60):
+    end, pause = time.monotonic() + CONNECT_SECONDS, 0.005
+    while True:
         try:
             sock.connect(address)
         except BlockingIOError as error:
-            if error.errno != errno.EAGAIN:
+            if error.errno != errno.EAGAIN or time.monotonic() >= end:
                 raise
-            await asyncio.sleep(min(0.005 * (attempt + 1), 0.2))
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
         else:
             return
-    raise OSError(errno.EAGAIN, "the agent is too busy")

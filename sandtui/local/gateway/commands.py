@@ -21,6 +21,7 @@ from sandtui.local.drivers.base import (
     FileFailed,
     Instance,
     ReadableFile,
+    SandboxBusy,
     SandboxGone,
 )
 from sandtui.local.gateway.execution import Execution, TimedOut, not_started
@@ -181,6 +182,10 @@ class Gateway:
             except FileFailed as error:
                 status = _FILE_STATUS.get(error.code, HTTPStatus.BAD_REQUEST)
                 raise wire.problem(status, f"{request.query_params.get('path', '')}: {error}") from error
+            except SandboxBusy as error:
+                # The client must not take it for ended.
+                body = {"error": "sandbox_busy", "detail": str(error)}
+                raise wire.WireError(HTTPStatus.SERVICE_UNAVAILABLE, body, {"retry-after": "1"}) from error
             except SandboxGone as error:
                 await self._lifecycle.wait_ended(sandbox_id)
                 record = self._registry.get(sandbox_id)

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from sandtui.client.models import command_session_pb2 as messages
 from sandtui.clock import Clock
 from sandtui.local.control.lifecycle import Lifecycle
-from sandtui.local.drivers.base import COMMAND_TOO_LONG, Command, CommandFailed, Instance, SandboxGone
+from sandtui.local.drivers.base import COMMAND_TOO_LONG, Command, CommandFailed, Instance, SandboxBusy, SandboxGone
 from sandtui.local.gateway import connect
 from sandtui.local.gateway.connect import ConnectRpcError
 from sandtui.local.gateway.sessions import CommandSession, Sessions
@@ -183,6 +183,8 @@ class SessionRoutes:
                     raise ConnectRpcError("not_found", "The sandbox is not running.")
                 with self._lifecycle.activity(sandbox_id):
                     return await work(request, sandbox_id, instance)
+            except SandboxBusy as error:
+                return ConnectRpcError("unavailable", str(error)).response()
             except SandboxGone as error:
                 return ConnectRpcError("not_found", str(error)).response()
             except ConnectRpcError as error:
