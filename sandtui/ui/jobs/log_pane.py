@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.binding import BindingType
@@ -14,19 +14,22 @@ from sandtui.client import SandboxClientError
 from sandtui.directories import describe
 from sandtui.fleet.jobs.job import Job, JobState
 from sandtui.fleet.jobs.log_window import Growth, LogWindow
+from sandtui.fleet.jobs.metrics import LINES, JobMetric, metrics_of
 from sandtui.fleet.load_state import LOADED, LOADING, LoadPhase, failed
 from sandtui.fleet.text.sanitize import clean
 from sandtui.fleet.text.search import Lines
 from sandtui.ui.dialogs.search import SearchControl, Searched
 from sandtui.ui.jobs.saving import LogSaver
 from sandtui.ui.key_bindings import bindings
+from sandtui.ui.rendering.jobs import metric_pieces
 from sandtui.ui.rendering.loading import load_pieces, why_not_loaded
-from sandtui.ui.rendering.text import Piece
+from sandtui.ui.rendering.text import Content, Piece, content
 from sandtui.ui.rendering.units import short_size
 from sandtui.ui.rendering.wrap import most_cells
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
 from sandtui.ui.widgets.panel import show_frame
+from sandtui.ui.widgets.text_panel import TextPanel
 
 if TYPE_CHECKING:
     from sandtui.ui.chrome.screen import AppScreen
@@ -59,6 +62,7 @@ class JobLogPane(Vertical):
         self._final = False
 
     def compose(self) -> Iterable[Widget]:
+        yield TextPanel(id="job-metrics")
         yield OutputView(self._line, at_most=self._most_cells, id="job-log")
 
     @property
@@ -98,6 +102,7 @@ class JobLogPane(Vertical):
             self.load_state = LOADED if self.window is None else LOADING
             self._pause = QUICK_SECONDS
             self.view.restart()
+            self._show_metrics(())
             self._begin()
         elif not self._lines:
             self.view.refresh()
@@ -284,6 +289,20 @@ class JobLogPane(Vertical):
         self.is_busy = False
         if self.is_mounted:
             self._draw(same, shift)
+            cast("AppScreen", self.screen).run_flow(self._find_metrics(), "job-metrics", exclusive=True)
+
+    async def _find_metrics(self) -> None:
+        """Find the numbers that the log repeats, beside the event loop."""
+        window, lines = self.window, self._lines[-LINES:]
+        metrics = await asyncio.to_thread(metrics_of, lines)
+        if window is self.window:
+            self._show_metrics(metrics)
+
+    def _show_metrics(self, metrics: Sequence[JobMetric]) -> None:
+        text = self.query_one("#job-metrics", TextPanel)
+        pieces = metric_pieces(metrics, max(1, self.content_size.width - 1))
+        text.display = bool(pieces)
+        text.show(content(" ", *pieces) if pieces else Content(""))
 
     # Drawing
 

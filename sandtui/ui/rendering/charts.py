@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, isfinite
 
 from sandtui.ui.rendering.text import Piece, Role
@@ -33,6 +34,17 @@ def latest(values: Sequence[float], width: int) -> str:
     # Halved first: the difference of two finite numbers may be infinite.
     span = high / 2 - low / 2
     return "".join(BARS[min(len(BARS) - 1, int((value / 2 - low / 2) / span * len(BARS)))] for value in shown)
+
+
+def trend(values: Sequence[float], width: int) -> str:
+    """Return at most ``width`` bars for all values: each is the mean of some that follow each other."""
+    sound = [value for value in values if isfinite(value)]
+    if width <= 0 or len(sound) <= width:
+        return latest(sound, width)
+    bounds = [index * len(sound) // width for index in range(width + 1)]
+    # Divided first: the sum of finite numbers may be infinite.
+    parts = [sound[start:end] for start, end in pairwise(bounds)]
+    return latest([sum(value / len(part) for value in part) for part in parts], width)
 
 
 def plot(values: Sequence[float], width: int, height: int, top: float = 0.0) -> list[str]:

@@ -16,7 +16,7 @@ from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.jobs.screen import JobsScreen
 from sandtui.ui.widgets.row_list import RowList
 from tests.fleet.factory import sandbox
-from tests.probes import driver_of
+from tests.probes import driver_of, text_of
 from tests.ui.world import NOW, World, settled, until
 
 WIDE, NARROW = (120, 36), (80, 24)
@@ -82,6 +82,8 @@ async def opened(pilot, jobs=JOBS, *, log=LOG):
     await until(pilot, lambda: len(app.screen.jobs) == len(jobs))
     if jobs:
         await until(pilot, lambda: app.screen.pane.load_state.is_loaded)
+    # The numbers of the log are found in a thread.
+    await until(pilot, lambda: "job-metrics" not in app.services.work.groups)
     for field in app.screen.query(Input):
         field.cursor_blink = False
     app.clear_notifications()
@@ -333,3 +335,33 @@ async def test_a_sandbox_that_cannot_be_asked_is_named():
         assert "1 not scanned" in text and "\x1b" not in text
 
     await run(steps)
+
+
+TRAINING = [f"step {turn * 10}/1000 loss={5 / (turn + 1):.3f} reward: {turn * turn} lr=0.001" for turn in range(60)]
+
+
+@SIZES
+def test_numbers_that_the_log_repeats(snap_compare, size):
+    async def steps(pilot):
+        await opened(pilot, log=TRAINING)
+
+    picture(snap_compare, size, steps, fleet=0)
+
+
+async def test_trends_come_with_the_log_that_has_them_and_go_with_it():
+    app = World(fleet=0)
+    async with app.run_test(size=WIDE) as pilot:
+        await opened(pilot, log=[*TRAINING[:-1], "loss=nan [/] \x1b[31m"])
+        shown = text_of(app)
+        assert "loss █" in shown and " nan" in shown
+        assert "reward ▁" in shown and "3364" in shown
+        assert "lr " not in shown.split("loss █")[1].splitlines()[0], "it never changes"
+
+        async def read_end(self):
+            self.lines = ["nothing to count"] * 5
+            self.loaded = True
+
+        LogWindow.read_end = read_end
+        await pilot.press("j")
+        await until(pilot, lambda: "nothing to count" in text_of(app))
+        assert "reward ▁" not in text_of(app)

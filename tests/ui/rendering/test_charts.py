@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandtui.ui.rendering.charts import BARS, Span, divided, latest, length, plot, spans, spark, stacked
+from sandtui.ui.rendering.charts import BARS, Span, divided, latest, length, plot, spans, spark, stacked, trend, upright
 from sandtui.ui.rendering.stacked import FILLS, status_bar
 from sandtui.ui.rendering.status import STATUS_STYLES
 from sandtui.ui.rendering.text import Piece, cut, width_of
@@ -39,6 +39,26 @@ def test_the_latest_values_are_drawn_between_their_smallest_and_largest(values, 
     if real and min(real) < max(real):
         assert drawn[real.index(max(real))] == BARS[-1]
         assert drawn[real.index(min(real))] == BARS[0]
+
+
+@given(st.lists(anything, max_size=300), widths)
+def test_a_trend_has_all_values_in_its_width(values, width):
+    real = [value for value in values if -inf < value < inf]
+    assert len(trend(values, width)) == min(len(real), max(0, width))
+
+
+def test_a_trend_goes_where_its_values_go():
+    assert trend(range(800), 8) == BARS
+    assert trend([5, *range(800, 0, -1)], 4) == "█▆▃▁"
+
+
+@given(st.lists(st.integers(0, 10**6), max_size=9), st.integers(1, 9), st.integers(0, 3), st.integers(1, 5))
+def test_upright_bars_stand_on_one_line(values, wide, gap, height):
+    rows = upright(values, wide, gap, height)
+    assert [len(row) for row in rows] == [len(values) * (wide + gap)] * height
+    for index, value in enumerate(values):
+        cells = [row[index * (wide + gap)] for row in rows]
+        assert (cells[-1] != " ") == bool(value)
 
 
 @given(st.lists(anything, max_size=80), widths, st.integers(0, 8), anything)
