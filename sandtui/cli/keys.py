@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
         for *columns, words in rows:
             print("  ".join(f"{text:<{width}}" for text, width in zip(columns, widths, strict=True)) + f"  {words}")
-    for problem in keymap.problems:
+    for problem in (*keymap.problems, *keymap.notes):
         print(f"sandtui: {problem}", file=sys.stderr)
     return 1 if keymap.problems else 0
 

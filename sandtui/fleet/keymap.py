@@ -13,6 +13,9 @@ from sandtui.fleet.actions import ACTIONS, BY_ID, FORBIDDEN_KEYS, GLOBAL, Action
 SHARED_SCREENS = (frozenset({"console", "output"}), frozenset({"fanout", "results"}), frozenset({"files", "queue"}))
 """Scopes that share a screen."""
 
+RENAMED: Mapping[str, str] = {"files.view": "files.open"}
+"""Ids of earlier versions, and the actions that do the same now."""
+
 DETACH = "terminal.out"
 """The action that must have a key, because a shell gets all others."""
 
@@ -24,7 +27,6 @@ LABELS: Mapping[str, str] = {
     "minus": "-",
     "at": "@",
     "escape": "esc",
-    "exclamation_mark": "!",
     "full_stop": ".",
     "equals_sign": "=",
     "less_than_sign": "<",
@@ -33,6 +35,14 @@ LABELS: Mapping[str, str] = {
     "right_square_bracket": "]",
     "left_square_bracket": "[",
     "ctrl+right_square_bracket": "ctrl+]",
+    "exclamation_mark": "!",
+    "apostrophe": "'",
+    "tilde": "~",
+    "vertical_line": "|",
+    "number_sign": "#",
+    "percent_sign": "%",
+    "left_curly_bracket": "{",
+    "right_curly_bracket": "}",
     "left": "←",
     "right": "→",
     "plus": "+",
@@ -45,10 +55,14 @@ _KEY = re.compile(r"(?:(?:ctrl|shift|alt)\+)*(?:[a-zA-Z0-9]|[a-z][a-z0-9_]+)")
 
 @dataclass(frozen=True, slots=True)
 class Keymap:
-    """The current keys. ``changed`` are those set by the user; ``problems`` are messages about invalid settings."""
+    """The current keys. ``changed`` are those set by the user, and those of actions that lost a key to them.
+
+    ``problems`` are messages about invalid settings, ``notes`` about what else the settings have changed.
+    """
 
     changed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def of(self, action: Action) -> tuple[str, ...]:
         """Return the keys of an action, possibly none."""
@@ -61,10 +75,19 @@ def key_label(key: str) -> str:
 
 
 def read_keymap(changes: Mapping[str, Sequence[str]]) -> Keymap:
-    """Return the keymap with the user's changes. Invalid changes are ignored and reported."""
+    """Return the keymap with the user's changes. Invalid changes are ignored and reported.
+
+    A key of the user's takes the place of a default: the other action loses it, and a note says so.
+    """
     problems: list[str] = []
+    notes: list[str] = []
     changed: dict[str, tuple[str, ...]] = {}
-    for action_id, written in changes.items():
+    for written_id, written in changes.items():
+        action_id = RENAMED.get(written_id, written_id)
+        if action_id != written_id:
+            notes.append(f"[keys] {written_id} is now {action_id}: change the id in the settings file")
+            if action_id in changes:
+                continue
         if action_id not in BY_ID:
             close = get_close_matches(action_id, BY_ID, 1)
             hint = f"; did you mean {close[0]}?" if close else ""
@@ -78,15 +101,37 @@ def read_keymap(changes: Mapping[str, Sequence[str]]) -> Keymap:
         else:
             changed[action_id] = keys
     for action_id, keys in list(changed.items()):
-        others = [action for action in _on_same_screen(BY_ID[action_id]) if action.id != action_id]
-        taken = {key: action for action in others for key in changed.get(action.id, action.keys)}
+        others = {other.id for other in _on_same_screen(BY_ID[action_id])} - {action_id}
+        taken = {key: other for other in others & changed.keys() for key in changed[other]}
         for key in keys:
             if key in taken:
                 problems.append(
-                    f"[keys] {action_id}: {key_label(key)} is already used by {taken[key].id}; change that key first"
+                    f"[keys] {action_id}: {key_label(key)} is already used by {taken[key]}; change one of the two"
                 )
                 changed.pop(action_id, None)
-    return Keymap(changed, tuple(problems))
+                break
+    return Keymap(_without_taken_defaults(changed, notes, problems), tuple(problems), tuple(notes))
+
+
+def _without_taken_defaults(
+    changed: Mapping[str, tuple[str, ...]], notes: list[str], problems: list[str]
+) -> dict[str, tuple[str, ...]]:
+    """Return the changes, and what is left to the actions whose default keys the user has given to others."""
+    result = dict(changed)
+    for action_id, keys in changed.items():
+        for other in _on_same_screen(BY_ID[action_id]):
+            lost = [key for key in result.get(other.id, other.keys) if key in keys]
+            if other.id in changed or not lost:
+                continue
+            left = tuple(key for key in result.get(other.id, other.keys) if key not in keys)
+            if not left and other.id == DETACH:
+                problems.append(f"[keys] {action_id}: {key_label(lost[0])} is the only key that detaches from a shell")
+                result.pop(action_id, None)
+                break
+            result[other.id] = left
+            keys_left = f"has {' '.join(map(key_label, left))}" if left else "has no key"
+            notes.append(f"[keys] {key_label(lost[0])} is {action_id}, so {other.id} {keys_left}")
+    return result
 
 
 def table(keymap: Keymap) -> list[tuple[str, str, str, str]]:

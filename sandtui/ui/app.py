@@ -68,6 +68,14 @@ install_timers()
 
 USAGE_ERROR = 2
 CLOCK_TICK = 1.0
+SCREENS_OF_NUMBERS = {
+    "jobs": "jobs",
+    "files": "files",
+    "ports": "ports",
+    "messages": "activity",
+    "launches": "launch",
+}
+"""The scope of the screen that a global action goes to."""
 SLOW_SECONDS = 2.0
 """How long a platform may take to answer first before everything else is prepared."""
 
@@ -185,7 +193,7 @@ class SandtuiApp(App[None]):
         services = self.services
         services.navigator.open_fleet()
         self.theme_changed_signal.subscribe(self, self._save_theme)
-        for problem in (*services.keymap.problems, *filter(None, [self._theme_problem])):
+        for problem in (*services.keymap.problems, *services.keymap.notes, *filter(None, [self._theme_problem])):
             services.notifier.notify(problem, "warning")
         self.call_after_refresh(services.platform.start)
         if self._first_sandbox:
@@ -417,8 +425,13 @@ class SandtuiApp(App[None]):
 
     def why_not(self, action: str) -> str:
         """Return why a global action has no effect now, or an empty text."""
-        if action == "fleet" and self.is_open and self.services.navigator.fleet_is_in_front:
+        if not self.is_open:
+            return ""
+        navigator = self.services.navigator
+        if action == "fleet" and navigator.fleet_is_in_front:
             return "Already showing the sandboxes"
+        if action in SCREENS_OF_NUMBERS and navigator.shows(SCREENS_OF_NUMBERS[action]):
+            return f"Already showing the {BY_ID[f'{GLOBAL}.{action}'].title}"
         return ""
 
     def _run_chosen(self, action_id: str | None) -> None:
@@ -455,16 +468,25 @@ class SandtuiApp(App[None]):
     def action_fleet(self) -> None:
         self.services.navigator.go_to_fleet()
 
+    def action_jobs(self) -> None:
+        self.services.navigator.go_to_jobs()
+
+    def action_files(self) -> None:
+        self.services.navigator.go_to_files()
+
+    def action_ports(self) -> None:
+        self.services.navigator.go_to_ports()
+
     def action_previous(self) -> None:
         self.services.navigator.go_to_previous()
 
     def action_messages(self) -> None:
-        self.services.navigator.open_activity()
+        self.services.navigator.go_to_activity()
 
     def action_launches(self) -> None:
         services = self.services
         if services.launches.all:
-            services.navigator.open_launch(services.launches.all[-1])
+            services.navigator.go_to_launch(services.launches.all[-1])
         else:
             new = services.key_of("fleet.new")
             services.notifier.refuse(f"No launch in this session ({new}, then Count > 1)", "launches")
@@ -475,6 +497,11 @@ class SandtuiApp(App[None]):
 
     def action_suspend(self) -> None:
         self.stop_requested()
+
+    def action_help_quit(self) -> None:
+        """Quit on the second ctrl+c in a row. Textual runs this for ctrl+c if nothing is selected."""
+        if self.is_open:
+            self.services.quitting.interrupt()
 
     async def action_quit(self) -> None:
         LOG.info("asked to quit")

@@ -36,6 +36,7 @@ from sandtui.ui.services.files import LocalFiles
 from sandtui.ui.services.launches import Launches
 from sandtui.ui.services.notifier import Notifier
 from sandtui.ui.services.platform import ClientFactory, PlatformConnection, default_client
+from sandtui.ui.services.quitting import Quitting, RunningWork
 from sandtui.ui.services.recordings import Recordings
 from sandtui.ui.services.terminal import TerminalLender
 from sandtui.ui.services.transfers import Transfers
@@ -79,6 +80,7 @@ def make_services(
     journal = LaunchJournal(paths.journal)
     launches = Launches(app, clock, journal, work, notifier, platform, navigator, contexts)
     transfers = Transfers(app, paths, key_to, work, notifier, platform)
+    running = RunningWork(work, platform, launches, transfers)
     services = Services(
         clock=clock,
         paths=paths,
@@ -113,8 +115,9 @@ def make_services(
             platform,
             navigator,
             launches,
-            transfers,
+            running,
         ),
+        quitting=Quitting(app, clock, running, notifier, key_to),
         run_action=run_action,
     )
     pages.services = services

@@ -50,6 +50,18 @@ class FleetPage(Protocol):
         """Move the cursor to a sandbox."""
         ...
 
+    def action_files(self) -> None:
+        """Show the files of the marked sandboxes or the current one, or say why not."""
+        ...
+
+    def action_ports(self) -> None:
+        """Show the ports of the fleet."""
+        ...
+
+    def action_jobs(self) -> None:
+        """Show the jobs of the fleet."""
+        ...
+
 
 class JobsPage(Protocol):
     """What other parts need of the jobs screen."""
@@ -79,6 +91,7 @@ class Pages(Protocol):
     def is_page(self, screen: Screen[Any]) -> bool: ...
     def is_fleet(self, screen: Screen[Any]) -> bool: ...
     def is_jobs(self, screen: Screen[Any]) -> bool: ...
+    def is_numbered(self, screen: Screen[Any], scope: str) -> bool: ...
 
 
 class Navigator:
@@ -164,8 +177,13 @@ class Navigator:
     @property
     def marked(self) -> list[Row]:
         """The marked sandboxes."""
+        fleet = self._fleet
+        return fleet.marked if fleet is not None else []
+
+    @property
+    def _fleet(self) -> FleetPage | None:
         fleet = next((screen for screen in self._app.screen_stack if self._pages.is_fleet(screen)), None)
-        return cast("FleetPage", fleet).marked if fleet is not None else []
+        return cast("FleetPage", fleet) if fleet is not None else None
 
     def mark(self, sandbox_ids: Sequence[str]) -> None:
         """Go to the list of sandboxes and mark some there."""
@@ -189,6 +207,48 @@ class Navigator:
             return
         cast("FleetPage", self._app.screen).show_sandbox(sandbox_id)
         self.open_detail(sandbox_id)
+
+    # The screens of the number keys
+
+    def go_to_jobs(self) -> None:
+        """Go to the jobs of the fleet."""
+        if not self._go_back_to("jobs") and (fleet := self._fleet) is not None:
+            fleet.action_jobs()
+
+    def go_to_files(self) -> None:
+        """Go to the files, or open those of the marked sandboxes or the one under the cursor of the fleet."""
+        if not self._go_back_to("files") and (fleet := self._fleet) is not None:
+            fleet.action_files()
+
+    def go_to_ports(self) -> None:
+        """Go to the ports of the fleet."""
+        if not self._go_back_to("ports") and (fleet := self._fleet) is not None:
+            fleet.action_ports()
+
+    def go_to_activity(self) -> None:
+        """Go to the activity log."""
+        if not self._go_back_to("activity"):
+            self.open_activity()
+
+    def go_to_launch(self, launch: Launch) -> None:
+        """Go to the progress of a launch."""
+        if not self._go_back_to("launch"):
+            self.open_launch(launch)
+
+    def shows(self, scope: str) -> bool:
+        """Whether the current screen is the one that a number key goes to."""
+        return self._pages.is_numbered(self._app.screen, scope)
+
+    def _go_back_to(self, scope: str) -> bool:
+        """Close the screens above the one of a scope, if it is open: a number key never opens a second one."""
+        stack = self._app.screen_stack
+        if not any(self._pages.is_numbered(screen, scope) for screen in stack):
+            return False
+        front = self._app.screen
+        while not self._pages.is_numbered(self._app.screen, scope):
+            self._app.pop_screen()
+        self.note_left(front)
+        return True
 
     # The other screens
 

@@ -110,6 +110,10 @@ class LazyPages:
 
         return isinstance(screen, JobsScreen)
 
+    def is_numbered(self, screen: Screen[Any], scope: str) -> bool:
+        """Whether a screen is one that a number key goes to; jobs and ports of one sandbox are not."""
+        return isinstance(screen, AppScreen) and scope == screen.SCOPE and screen.is_of_fleet
+
 
 def load_all() -> None:
     """Import all screens and SSH, in a thread, so that the first key that needs one does not wait."""

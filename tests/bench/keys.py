@@ -216,7 +216,7 @@ def steps() -> list[Step]:
         *opened("the log", b"L", "log"),
         *opened("files", b"f", "Transfers"),
         *opened("recordings", b"R", "Recordings"),
-        *opened("the activity", b"t", "Activity"),
+        *opened("the activity", b"5", "Activity"),
         *opened("help", b"?", "Keyboard shortcuts"),
         *opened("the manual", F3, "Manual:"),
         *opened("the palette", b"\x10", "Search"),

@@ -82,7 +82,7 @@ SHOWN = [
         ("x", all_of("Exec (3)")),
         ("enter", all_of("▾ demo-1", "▾ demo-2", "▾ demo-3", "3 ok")),
         ("esc", all_of(FLEET, "3 marked")),
-        ("U", all_of(FLEET, no=["marked"])),
+        ("u", all_of(FLEET, no=["marked"])),
     ],
     [
         ("/", all_of("f1 help")),
@@ -94,7 +94,7 @@ SHOWN = [
     ],
     [
         ("f", all_of("demo-2  /workspace", "hi.txt")),
-        ("c", all_of("✓ demo-2:…/hi.txt → ")),
+        ("C", all_of("✓ demo-2:…/hi.txt → ")),
         ("esc", ShowsLines("● RUNNING    demo-", 1)),
         ("b", all_of("Background jobs")),
         ("n", all_of("New job in demo-2")),
@@ -109,10 +109,10 @@ SHOWN = [
         ("1", ShowsLines("● RUNNING    demo-", 1)),
     ],
     [
-        ("t", all_of("uname -n; nproc")),
+        ("5", all_of("uname -n; nproc")),
         ("/", all_of("filter entries")),
         ("enter", all_of("Exposed at", no=["uname -n; nproc"])),
-        ("enter", all_of("curl -sS")),
+        ("d", all_of("curl -sS")),
         ("Y", all_of("Copied")),
         ("esc", all_of("Exposed at", no=["curl -sS"])),
     ],

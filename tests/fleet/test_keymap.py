@@ -16,9 +16,9 @@ def test_keys_are_changed_and_taken_away():
 
 
 def test_keys_are_written_as_people_write_them():
-    keymap = read_keymap({"fleet.copy": ("%",), "fleet.mark": ("ctrl+/",), "log.save": ("F",), "log.back": ("esc",)})
+    keymap = read_keymap({"fleet.copy": ("^",), "fleet.mark": ("ctrl+/",), "log.save": ("F",), "log.back": ("esc",)})
     assert not keymap.problems
-    assert set(keymap.changed.values()) == {("percent_sign",), ("ctrl+slash",), ("F",), ("escape",)}
+    assert set(keymap.changed.values()) == {("circumflex_accent",), ("ctrl+slash",), ("F",), ("escape",)}
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,7 @@ def test_keys_are_written_as_people_write_them():
         ({"fleet.delete": ("no such key",)}, "is not a key"),
         ({"fleet.delete": ("ctrl+",)}, "is not a key"),
         ({"fleet.delete": ("ctrl+w",)}, "reserved for terminals"),
-        ({"fleet.delete": ("x",)}, "x is already used by fleet.exec"),
-        ({"output.follow": ("ctrl+l",)}, "ctrl+l is already used by console.clear"),
+        ({"console.clear": ("f9",), "output.follow": ("f9",)}, "f9 is already used by"),
         ({"fleet.open": ("f9",), "fleet.mark": ("f9",)}, "f9 is already used by fleet."),
     ],
 )
@@ -38,6 +37,40 @@ def test_an_impossible_key_is_reported_and_left_out(changes, words):
     assert len(keymap.problems) == 1
     assert words in keymap.problems[0]
     assert len(keymap.changed) == len(changes) - 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "loser", "left", "note"),
+    [
+        ({"fleet.delete": ("x",)}, "fleet.exec", (), "x is fleet.delete, so fleet.exec has no key"),
+        ({"output.follow": ("ctrl+l",)}, "console.clear", (), "ctrl+l is output.follow"),
+        ({"fleet.exec": ("d",)}, "fleet.inspector", (), "d is fleet.exec, so fleet.inspector has no key"),
+        ({"fleet.exec": ("l",)}, "fleet.logs", ("L",), "l is fleet.exec, so fleet.logs has L"),
+    ],
+)
+def test_a_key_of_the_users_takes_the_place_of_a_default(changes, loser, left, note):
+    """Settings that were written for earlier defaults keep working."""
+    keymap = read_keymap(changes)
+    assert not keymap.problems
+    for action_id, keys in changes.items():
+        assert keymap.of(BY_ID[action_id]) == keys
+    assert keymap.of(BY_ID[loser]) == left
+    assert note in keymap.notes[0]
+
+
+def test_an_id_of_earlier_versions_still_works_and_is_reported():
+    keymap = read_keymap({"files.view": ("f4",)})
+    assert not keymap.problems
+    assert keymap.of(BY_ID["files.open"]) == ("f4",)
+    assert keymap.notes[0] == "[keys] files.view is now files.open: change the id in the settings file"
+    both = read_keymap({"files.view": ("f4",), "files.open": ("f5",)})
+    assert both.of(BY_ID["files.open"]) == ("f5",)
+
+
+def test_the_only_key_that_leaves_a_shell_is_not_taken():
+    keymap = read_keymap({"terminal.again": ("ctrl+right_square_bracket",)})
+    assert "detaches from a shell" in keymap.problems[0]
+    assert keymap.of(BY_ID["terminal.out"])
 
 
 def test_keys_can_be_exchanged():

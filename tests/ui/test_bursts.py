@@ -23,14 +23,14 @@ EDITING = [*WORDS, DEL, LEFT, RIGHT, "\x01", "\x05", "\x0b", "\x17", "\x1b[3~", 
 
 SCREENS = {
     # How the screen is opened from the fleet, and what is typed there.
-    "fleet": ("", [*EDITING, "/", "/", "\r", ESC, "j", "k", "G", "g", UP, DOWN, "i", "o", "a", " ", "V", "U", "z"]),
+    "fleet": ("", [*EDITING, "/", "/", "\r", ESC, "j", "k", "G", "g", UP, DOWN, "d", "o", "a", " ", "V", "u", "z"]),
     "create": ("n", [*EDITING, "\t", "\t", BACKTAB, UP, DOWN, "\x0e"]),
     "console": ("x", [*EDITING, UP, DOWN, "\x0a", ESC, "w"]),
     "fan-out": ("*x", [*EDITING, "\t", BACKTAB, ESC, UP, DOWN]),
     "jobs": ("b", [*EDITING, "/", "\r", ESC, "\t"]),
     "command": (":", [*EDITING, UP, DOWN, "\t", RIGHT]),
     "choice": ("m", [UP, DOWN, "\t", ESC, "/", "x"]),
-    "log": ("L", [*WORDS, "/", "&", "\r", ESC, "w", "n", "f"]),
+    "log": ("L", [*WORDS, "/", "&", "\r", ESC, "w", "n", "t"]),
     "value": ("mo", [*EDITING, "\t"]),
 }
 

@@ -342,7 +342,7 @@ async def _(pilot):
 
 
 async def activity(pilot):
-    await pilot.press("t")
+    await pilot.press("5")
     await until(pilot, lambda: pilot.app.screen.SCOPE == "activity")
 
 
@@ -375,19 +375,19 @@ async def _(pilot):
 @state("player", "player", world=test_recordings.Recorded)
 async def _(pilot):
     await player(pilot)
-    await pilot.press("l", "l")
+    await pilot.press("right", "right")
 
 
 @state("player, at the beginning and slow", "player", world=test_recordings.Recorded)
 async def _(pilot):
     await player(pilot)
-    await pilot.press("g", *("minus",) * 4)
+    await pilot.press("g", *("less_than_sign",) * 4)
 
 
 @state("player, at the end and fast", "player", world=test_recordings.Recorded)
 async def _(pilot):
     await player(pilot)
-    await pilot.press("G", *("plus",) * 8)
+    await pilot.press("G", *("greater_than_sign",) * 8)
 
 
 async def player(pilot):
@@ -414,7 +414,7 @@ async def _(pilot):
 # The test
 
 STEPS_BACK = ("submit", "back", "close", "leave")
-QUITS = {"app.quit"}
+QUITS = {"app.quit", "fleet.quit"}
 ASKS_ANEW = {"app.refresh", "files.reload", "ports.probe", "log.reload"}
 TERMINALS = {"terminal.out", "terminal.again"}
 """Keys while a shell has all keys; the shell's own tests press them."""

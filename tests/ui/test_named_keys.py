@@ -47,6 +47,7 @@ NOT_KEYS = (
     ", then Count > 1",
     " failed (1 h)",
     "s (",
+    "Press ctrl+c again",
 )
 """Texts, or parts of them, whose letters and signs are no keys of the registry: of menus, command lines, paths."""
 

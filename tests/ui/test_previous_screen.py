@@ -41,7 +41,7 @@ async def test_the_screen_in_front_comes_back_from_the_fleet_and_as_it_was_opene
         sandbox_id = app.screen.target.id
         await pilot.press("enter")
         await shows(pilot, DetailScreen)
-        await pilot.press("t")
+        await pilot.press("5")
         await shows(pilot, ActivityScreen)
         await pilot.press("escape")
         await shows(pilot, DetailScreen)

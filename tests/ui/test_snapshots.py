@@ -69,7 +69,7 @@ def test_fleet_light(snap_compare, size):
 
 
 def test_fleet_without_inspector(snap_compare):
-    picture(snap_compare, WIDE, keys("i", "o", "o"))
+    picture(snap_compare, WIDE, keys("d", "o", "o"))
 
 
 def test_fleet_in_a_small_window(snap_compare):
@@ -123,7 +123,7 @@ def test_detail_with_what_goes_on(snap_compare, size):
         session.history.note(row.id, "$ pip install -e .  exit 1", bad=True)
         await pilot.press("enter")
         app.screen.set_timer = lambda _, callback: timers.append(callback)
-        await pilot.press("m")
+        await pilot.press("percent_sign")
         for turn in range(6):
             # The next question is planned when the answer has come.
             await until(pilot, lambda turn=turn: len(timers) > turn)
@@ -270,7 +270,7 @@ def test_logs_side_by_side(snap_compare, size):
         app.services.platform.session.client.get_logs = get_logs
         await pilot.press(*["space"] * 5, "L")
         await until(pilot, lambda: hasattr(app.screen, "in_view") and all(pane.shown for pane in app.screen.in_view))
-        await pilot.press("tab", "T", "k", "ampersand")
+        await pilot.press("tab", "c", "k", "ampersand")
         app.screen.query_one(Input).value = "error"
         await pilot.press("enter")
         await pilot.pause()
@@ -423,7 +423,7 @@ def test_no_escape_byte_of_a_name_reaches_the_terminal():
                         app.pop_screen()
                     await pilot.pause()
                 await pilot.press("j")
-            await pilot.press("t")
+            await pilot.press("5")
             await pilot.pause()
             drawn.append(text_of(app))
         return drawn

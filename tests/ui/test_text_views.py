@@ -70,7 +70,7 @@ async def preview(pilot, tmp_path, monkeypatch):
 
 async def growing_file(pilot, tmp_path, monkeypatch):
     view = await preview(pilot, tmp_path, monkeypatch)
-    await pilot.press("f")
+    await pilot.press("t")
     await until(pilot, lambda: view.following)
     return view
 
@@ -190,7 +190,7 @@ async def test_a_file_that_is_followed_is_paused_by_scrolling_up_and_shows_progr
                 file.write(text)
             app.manual_clock.advance(1)
 
-        await pilot.press("f")
+        await pilot.press("t")
         await until(pilot, lambda: view.following)
         await grows("10%\r20%")
         await until(pilot, lambda: view.plain(60) == "20%")
@@ -203,7 +203,7 @@ async def test_a_file_that_is_followed_is_paused_by_scrolling_up_and_shows_progr
         await until(pilot, lambda: view.count == 63)
         assert view.cursor == 58 and not view.following
         assert "paused" in str(screen.query_one("#preview-panel").border_subtitle)
-        await pilot.press("f")
+        await pilot.press("t")
         assert view.following and "● following" in str(screen.query_one("#preview-panel").border_subtitle)
-        await pilot.press("f")
+        await pilot.press("t")
         assert not view.following and "following" not in str(screen.query_one("#preview-panel").border_subtitle)

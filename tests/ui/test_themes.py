@@ -95,7 +95,7 @@ async def test_the_line_under_the_cursor_has_a_ground_of_its_own(theme):
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         table = app.screen.query_one(FleetTable)
-        await pilot.press("t")
+        await pilot.press("5")
         await until(pilot, lambda: isinstance(app.screen, ActivityScreen))
         view = app.screen.query_one(OutputView)
         for widget, name in ((view, "output-view--cursor"), (table, "fleet-table--cursor")):

@@ -29,7 +29,7 @@ OPENING = frozenset(
         "job_log.search", "output.search", "output.save", "results.search", "results.save", "results.targets",
         "results.marked", "log.save",
         "ports.copy_more", "ports.qr",
-        "files.open", "files.view", "files.filter", "files.go", "files.side", "files.bookmarks",
+        "files.open", "files.filter", "files.go", "files.side", "files.bookmarks",
         "recordings.play",
     }
 )  # fmt: skip

@@ -4,9 +4,9 @@ from sandtui.fleet.actions.action import Action
 
 ACTIONS = (
     Action("activity.search", ("slash",), "filter", "Filter entries", 20),
-    Action("activity.open", ("enter",), "details", "Show details and API requests", 15),
+    Action("activity.open", ("d",), "details", "Show details and API requests", 15),
     Action("activity.copy", ("y",), "copy entry", "Copy this entry", 30),
     Action("activity.copy_curl", ("Y",), "copy curl", "Copy request as curl", 35),
     Action("activity.reload", ("r",), "refresh", "Reload the entries"),
-    Action("activity.back", ("escape", "q", "t"), "back", "Back", 10),
+    Action("activity.back", ("escape", "q"), "back", "Back", 10),
 )

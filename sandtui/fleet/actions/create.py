@@ -10,7 +10,7 @@ ACTIONS = (
     Action("create.edit", ("ctrl+t",), "edit as TOML", "Edit as TOML in $EDITOR", 28),
     Action("create.back", ("escape",), "close", "Close (draft is kept, without secrets)", 22),
     Action("launch.cancel", ("K",), "stop", "Stop launching (keep what exists)", 10, dangerous=True),
-    Action("launch.retry", ("u",), "retry failed", "Retry failed", 20, dangerous=True),
+    Action("launch.retry", ("U",), "retry failed", "Retry failed", 20, dangerous=True),
     Action("launch.delete", ("D",), "delete all", "Delete all sandboxes of this launch", 30, dangerous=True),
     Action("launch.code", ("ctrl+g",), "export", "Export as Python or curl", 50),
     Action("launch.copy", ("y",), "copy ids", "Copy ids", 40),

@@ -5,9 +5,9 @@ from sandtui.fleet.actions.action import Action
 ACTIONS = (
     Action("ports.open", ("enter",), "open", "Open in the browser", 10),
     Action("ports.expose", ("n",), "expose", "Expose a port (marked or current)", 20, dangerous=True),
-    Action("ports.forward", ("F",), "forward", "Forward a port over SSH", 25, True),
+    Action("ports.forward", ("N",), "forward", "Forward a port over SSH", 25, True),
     Action("ports.unexpose", ("D",), "unexpose", "Unexpose the port, or stop the forward", 30, dangerous=True),
-    Action("ports.probe", ("H", "r"), "check", "Check health", 40),
+    Action("ports.probe", ("r",), "check", "Check health", 40),
     Action("ports.copy", ("y",), "copy URL", "Copy URL", 50),
     Action("ports.copy_more", ("Y",), "copy as…", "Copy as curl, host:port or shell command", 55),
     Action("ports.qr", ("Q",), "QR code", "Show the URL as a QR code", 60),

@@ -8,12 +8,15 @@ ACTIONS = (
     Action("app.command", ("colon",), "cmd", "Run a command by name", 90),
     Action("app.command_palette", ("ctrl+p",), "palette", "Search all actions"),
     Action("app.refresh", ("r",), "refresh", "Refresh now", command="refresh"),
-    Action("app.messages", ("t",), "activity", "Show the activity log", command="activity"),
     Action("app.fleet", ("1",), "fleet", "Go to sandboxes", command="fleet"),
+    Action("app.jobs", ("2",), "jobs", "Go to the jobs of the fleet"),
+    Action("app.files", ("3",), "files", "Go to files"),
+    Action("app.ports", ("4",), "ports", "Go to the ports of the fleet"),
+    Action("app.messages", ("5",), "activity", "Go to the activity log", command="activity"),
+    Action("app.launches", ("6",), "launches", "Go to the last launch", command="launches"),
     Action(
         "app.previous", ("minus",), "previous screen", "Toggle between this and the previous screen", command="back"
     ),
-    Action("app.launches", ("l",), "launches", "Show the last launch", command="launches"),
     Action("app.context", ("at",), "context", "Switch context", command="context"),
     Action("app.suspend", ("ctrl+z",), "suspend", "Suspend to the shell (fg to resume)", command="suspend"),
     Action("app.quit", ("ctrl+q",), "quit", "Quit (sandboxes keep running)", command="q"),

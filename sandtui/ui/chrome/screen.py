@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from textual.dom import DOMNode
     from textual.widget import Widget
 
+    from sandtui.fleet.actions import Action
     from sandtui.ui.messages import ConnectionChanged, FreshnessChanged, SandboxesChanged, TransfersChanged
     from sandtui.ui.services.bundle import Services
 
@@ -58,6 +59,11 @@ class AppScreen(ScreenGate[None]):
     @property
     def can_reopen(self) -> bool:
         """Whether the object that it shows still exists."""
+        return True
+
+    @property
+    def is_of_fleet(self) -> bool:
+        """Whether it shows the whole fleet, not one sandbox, so that a number key goes to it."""
         return True
 
     def compose(self) -> ComposeResult:
@@ -125,8 +131,14 @@ class AppScreen(ScreenGate[None]):
         return bool(self.get_selected_text() or (isinstance(field, Input | TextArea) and field.selected_text))
 
     def offered_hints(self) -> list[Hint]:
-        """Return the hints of the available actions."""
-        return hints(*self.hint_scopes(), keymap=self.services.keymap, allowed=self.services.contexts.may)
+        """Return the hints of the actions that are possible now."""
+        return hints(*self.hint_scopes(), keymap=self.services.keymap, allowed=self._is_possible)
+
+    def _is_possible(self, action: Action) -> bool:
+        if not self.services.contexts.may(action):
+            return False
+        explain: Callable[[str], str] | None = getattr(self.owner_of(action.scope), "why_not", None)
+        return explain is None or not explain(action.name)
 
     def owner_of(self, scope: str) -> DOMNode:
         """Return the screen, or the pane that runs the actions of a scope."""
@@ -144,16 +156,18 @@ class AppScreen(ScreenGate[None]):
         self.update_news()
 
     def update_news(self) -> None:
-        """Redraw header and status line."""
+        """Redraw header and status line, and the hints: what is possible may have changed."""
         if self.is_open and not self.is_covered:
             self._update_header()
             self._update_activity()
+            self.update_hints()
 
     def update_chrome(self) -> None:
         """Redraw header, status line and hints."""
-        if not self.is_open or self.is_covered:
-            return
         self.update_news()
+
+    def update_hints(self) -> None:
+        """Redraw the hints."""
         typing = isinstance(self.focused, (Input, TextArea))
         help_ = None if self.takes_all_keys else help_hint(typing, self.services.keymap)
         self.query_one("#hints", KeyHints).show(self.offered_hints(), help_)

@@ -61,7 +61,7 @@ from sandtui.ui.widgets.panel import show_frame
 SIDES_SHOWN = 30
 
 NEEDS_ENTRY = frozenset(
-    {"mark", "range", "rename", "view", "edit", "yank", "delete", "permissions", "measure", "copy", "copy_as"}
+    {"mark", "range", "rename", "edit", "yank", "delete", "permissions", "measure", "copy", "copy_as"}
 )
 
 WAYS: dict[str, tuple[str, dict[str, object]]] = {
@@ -208,7 +208,7 @@ class FilesScreen(AppScreen):
                 return self._why_empty()
             if entry.name == UP and action not in {"yank", "open"}:
                 return f"This is the parent directory: select an entry below, or press {key('files.open')} to go up"
-        if action in {"view", "edit"} and entry is not None and entry.is_folder:
+        if action == "edit" and entry is not None and entry.is_folder:
             return f"{clean(entry.name)} is a directory: {key('files.open')} opens it"
         if action == "measure" and not any(each.is_folder for each in self.chosen):
             return "Select a directory: the size of a file is already shown"
@@ -248,11 +248,6 @@ class FilesScreen(AppScreen):
         else:
             queue.focus()
 
-    def action_view(self) -> None:
-        entry = self.entry
-        if entry is not None and not entry.is_folder:
-            self.app.push_screen(PreviewScreen(self.services, self._reader(entry), self.pane.title))
-
     def action_edit(self) -> None:
         entry, number = self.entry, self.active
         if entry is not None and not entry.is_folder:
@@ -274,7 +269,7 @@ class FilesScreen(AppScreen):
         if entry.is_folder:
             self.go(self.active, self.pane.destination(entry))
         else:
-            self.action_view()
+            self.app.push_screen(PreviewScreen(self.services, self._reader(entry), self.pane.title))
 
     def action_back(self) -> None:
         """Undo one step: leave the field or the queue, cancel the range, clear the filter, the marks; then go back."""

@@ -26,10 +26,10 @@ class SyncDialog(Dialog[str]):
     """Shows a plan; returns ``copy``, ``delete`` (copy and delete), ``watch``, or an empty text."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "answer('copy')", "copy", show=False),
+        Binding("C", "answer('copy')", "copy", show=False),
         Binding("enter", "copy_new", "copy", show=False),
         Binding("D", "answer('delete')", "copy and delete", show=False),
-        Binding("w", "answer('watch')", "watch", show=False),
+        Binding("t", "answer('watch')", "watch", show=False),
         Binding("escape,q", "answer('')", "close", show=False),
     ]
     AUTO_FOCUS = "#plan"
@@ -51,11 +51,11 @@ class SyncDialog(Dialog[str]):
             Piece(f"- {len(found.extra):,} only in target  ", "bad"),
             Piece(f"{found.same:,} identical  {size_text(found.size)}", "dim"),
         ]
-        keys = "enter/c copy" if self._only_adds else "c copy"
+        keys = "enter/C copy" if self._only_adds else "C copy"
         if found.extra:
             keys += " · D copy and delete extra"
         if self._watched is not None:
-            keys += " · w stop watching" if self._watched else " · w watch for changes"
+            keys += " · t stop watching" if self._watched else " · t watch for changes"
         keys += " · esc close"
         with DialogBox(f"Sync {self._spec.source.label} to {self._spec.target.label}", classes="sync", wide=True):
             yield Static(content(*counts))

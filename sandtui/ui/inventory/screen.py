@@ -776,6 +776,9 @@ class FleetScreen(AppScreen):
         self.table.arm()
         self.lines.focus()
 
+    def action_quit(self) -> None:
+        self.services.quitting.ask()
+
     def action_back(self) -> None:
         field = self.query_one("#filter", Input)
         if field.has_focus:
@@ -918,4 +921,4 @@ class FleetScreen(AppScreen):
         field = self.query_one(QueryInput)
         if field.has_focus or field.value or view.marks or self.table.range_ids:
             return ""
-        return f"No filter and no marks to clear. Press {self.services.key_of('app.quit')} to quit"
+        return f"No filter and no marks to clear. Press {self.services.key_of('fleet.quit')} to quit"

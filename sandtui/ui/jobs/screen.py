@@ -72,6 +72,10 @@ class JobsScreen(AppScreen):
         return session.jobs
 
     @property
+    def is_of_fleet(self) -> bool:
+        return self.sandbox_id is None
+
+    @property
     def load_state(self) -> LoadState:
         """Whether the jobs are known."""
         session, freshness = self.services.platform.session, self.services.platform.freshness

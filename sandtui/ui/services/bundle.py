@@ -25,6 +25,7 @@ from sandtui.ui.services.files import LocalFiles
 from sandtui.ui.services.launches import Launches
 from sandtui.ui.services.notifier import Notifier
 from sandtui.ui.services.platform import PlatformConnection
+from sandtui.ui.services.quitting import Quitting
 from sandtui.ui.services.recordings import Recordings
 from sandtui.ui.services.terminal import TerminalLender
 from sandtui.ui.services.transfers import Transfers
@@ -58,6 +59,7 @@ class Services:
     launches: Launches
     transfers: Transfers
     switcher: ContextSwitcher
+    quitting: Quitting
     run_action: Callable[[str], None]
     """Runs an action of the registry, by id."""
 

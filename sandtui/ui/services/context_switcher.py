@@ -16,20 +16,10 @@ from sandtui.ui.navigator import Navigator
 from sandtui.ui.services.launches import Launches
 from sandtui.ui.services.notifier import Notifier
 from sandtui.ui.services.platform import ConnectFailure, PlatformConnection
-from sandtui.ui.services.transfers import Transfers
+from sandtui.ui.services.quitting import RunningWork
 from sandtui.ui.services.work import Work
 
 ConnectTo = Callable[[Context], Awaitable[Connection]]
-
-ENDED_BY_SWITCHING = {
-    "console": "a command",
-    "fan-out": "a multi-sandbox run",
-    "shells": "a shell",
-    "bulk": "a bulk action",
-    "job": "a job being started",
-    "delete": "a deletion",
-}
-"""Descriptions of work that ends with the connection, by the first word of its group."""
 
 LETTERS = "123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -49,12 +39,12 @@ class ContextSwitcher:
         platform: PlatformConnection,
         navigator: Navigator,
         launches: Launches,
-        transfers: Transfers,
+        running: RunningWork,
     ) -> None:
         self._app, self._known, self._connect_to, self.in_use = app, known, connect_to, in_use
         self._key_of, self._work, self._notifier = key_of, work, notifier
         self._platform, self._navigator = platform, navigator
-        self._launches, self._transfers = launches, transfers
+        self._launches, self._running = launches, running
         platform.failed.subscribe(self._offer)
 
     def choose(self) -> None:
@@ -88,11 +78,7 @@ class ContextSwitcher:
         self._app.push_screen(ChooseDialog("Switch context", choices), chosen)
 
     def _confirm_switch(self, context: Context) -> None:
-        groups = self._work.groups
-        going = [text for group, text in ENDED_BY_SWITCHING.items() if group in groups]
-        queue = self._transfers.queue
-        if queue is not None and not queue.is_idle:
-            going.append("transfers (offered again later)")
+        going = self._running.described()
         if not going:
             self._switch(context)
             return

@@ -21,7 +21,7 @@ def texts(app):
 
 
 async def open_activity(pilot, app):
-    await pilot.press("t")
+    await pilot.press("5")
     await until(pilot, lambda: isinstance(app.screen, ActivityScreen) and app.screen.entries)
 
 
@@ -112,7 +112,7 @@ async def test_an_entry_shows_the_request_behind_it_and_copies_it():
             place = entry_line(app, words)
             assert app.screen.entries[place].failed == 1
             app.screen.query_one(OutputView).go_to(place)
-            await pilot.press("enter")
+            await pilot.press("d")
             await until(pilot, lambda: isinstance(app.screen, RequestsDialog))
             shown = str(app.screen.query_one("#request-text").content)
             assert "request id req-42" in shown
@@ -135,7 +135,7 @@ async def test_what_was_not_asked_for_has_no_request_and_says_so():
         await open_activity(pilot, app)
         await pilot.press("Y")
         await until(pilot, lambda: any("No API request" in said.text for said in app.services.notifier.messages))
-        await pilot.press("enter")
+        await pilot.press("d")
         await until(pilot, lambda: isinstance(app.screen, RequestsDialog))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, ActivityScreen))

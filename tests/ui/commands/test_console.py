@@ -128,9 +128,9 @@ async def test_commands_fold_and_open_and_are_found():
         await pilot.press("enter")
         await pilot.pause()
         assert screen.output_view.plain(screen.output_view.cursor) == "  line 37", "what is found is opened"
-        await pilot.press("z")
+        await pilot.press("Z")
         assert len(shown(screen)) == 2
-        await pilot.press("z")
+        await pilot.press("Z")
         assert len(shown(screen)) == 54
 
 
@@ -316,9 +316,9 @@ async def test_again_copy_and_save(tmp_path):
         assert app.services.clipboard.copied[0].split("\n")[:2] == ["data", "run.sh"]
         await pilot.press("g", "j", "y")
         assert app.services.clipboard.copied[0] == "data"
-        await pilot.press("u")
+        await pilot.press("U")
         await until(pilot, lambda: len(screen.console.runs) == 2 and screen.console.running is None)
-        await pilot.press("S")
+        await pilot.press("W")
         app.screen.query_one(Input).value = str(tmp_path / "out.txt")
         await pilot.press("enter")
         await until(pilot, lambda: any("Saved " in said.text for said in app.services.notifier.messages))

@@ -203,12 +203,12 @@ async def test_the_failed_are_run_again_and_marked():
         order = answering(app, s3=("", "no\n", 2), s5=CommandTimeoutError("slow"), s10=("", "no\n", 2))
         await run_command(pilot, "x")
         await over(pilot)
-        await pilot.press("escape", "u")
+        await pilot.press("escape", "U")
         await over(pilot)
         assert len(order) == 12
         failed = [target.id for target in app.screen.fan_out.failed]
         assert len(failed) == 1
-        await pilot.press("M")
+        await pilot.press("asterisk")
         await until(pilot, lambda: isinstance(app.screen, FleetScreen))
         assert app.screen.view.marks == set(failed)
 
@@ -250,7 +250,7 @@ async def test_all_is_saved(tmp_path):
         answering(app)
         await run_command(pilot, "x")
         await over(pilot)
-        await pilot.press("escape", "S")
+        await pilot.press("escape", "W")
         assert isinstance(app.screen, ValueDialog)
         app.screen.query_one(Input).value = str(tmp_path / "all.jsonl")
         await pilot.press("enter")
@@ -311,7 +311,7 @@ async def test_the_sandboxes_can_be_chosen_again_by_a_query_or_by_marks():
         await over(pilot)
         assert [target.name for target in screen.fan_out.targets] == names
         assert screen.results.earlier(0) is first
-        await pilot.press("escape", "E")
+        await pilot.press("escape", "equals_sign")
         assert len(screen.rows) == 10
 
 
@@ -321,7 +321,7 @@ async def test_other_sandboxes_wait_for_the_command_that_runs():
         answering(app, s1=asyncio.Event())
         await run_command(pilot, "x")
         await pilot.press("tab")
-        for key in ("e", "E"):
+        for key in ("e", "equals_sign"):
             await pilot.press(key)
             await refused(pilot, "still running")
         assert isinstance(app.screen, FanOutScreen) and app.screen.fan_out is not None
@@ -360,7 +360,7 @@ async def test_what_they_say_while_they_run_is_followed():
     async with World().run_test(size=WIDE) as pilot:
         app = await marked(pilot)
         go = streaming(app, building)
-        await pilot.press("tab", "L", "i")
+        await pilot.press("tab", "t", "i")
         await run_command(pilot, "make")
         screen = app.screen
         await until(pilot, lambda: all(target.live for target in screen.fan_out.targets))
@@ -394,7 +394,7 @@ def test_fan_out_that_is_followed(snap_compare, size):
     async def steps(pilot):
         app = await marked(pilot)
         streaming(app, building)
-        await pilot.press("tab", "L", "i")
+        await pilot.press("tab", "t", "i")
         await run_command(pilot, "make -j8")
         screen = app.screen
         await until(pilot, lambda: all(target.live for target in screen.fan_out.targets))

@@ -198,7 +198,7 @@ async def test_a_refusal_stands_on_the_board_of_a_launch(status, body, expected)
         assert " ".join(" ".join(lines).split()).count(expected) == 3
         assert all(len(line) <= 78 for line in lines), "every word of a reason can be read at 80 columns"
         transports[0].answer = None
-        await pilot.press("u")
+        await pilot.press("U")
         await until(pilot, lambda: not launch.counts[Step.FAILED] and not launch.counts[Step.QUEUED])
 
 

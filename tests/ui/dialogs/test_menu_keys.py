@@ -66,13 +66,13 @@ async def test_every_way_to_tell_the_end_of_a_job_is_a_key_away():
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(pilot)
         jobs = app.screen
-        await pilot.press("B")
+        await pilot.press("A")
         await until(pilot, lambda: isinstance(app.screen, ChooseDialog))
         keys = {choice.id: choice.key for choice in app.screen.choices}
         assert len(set(keys.values())) == len(NOTIFY)
         await pilot.press("escape")
         for way, key in keys.items():
-            await pilot.press("B")
+            await pilot.press("A")
             await until(pilot, lambda: isinstance(app.screen, ChooseDialog))
             await pilot.press(key)
             await until(pilot, lambda: app.screen is jobs)

@@ -80,13 +80,13 @@ async def marked_and_ended(pilot, app):
 
 
 REFUSED = {
-    "delete": (("D",), "3 marked sandboxes have ended. U clears the marks."),
+    "delete": (("D",), "3 marked sandboxes have ended. u clears the marks."),
     "many, delete": (("m", "D"), ""),
-    "exec": (("x",), "3 marked sandboxes have ended. U clears the marks."),
-    "files": (("f",), "3 marked sandboxes have ended. U clears the marks."),
-    "measure": (("M",), "3 marked sandboxes have ended. U clears the marks."),
+    "exec": (("x",), "3 marked sandboxes have ended. u clears the marks."),
+    "files": (("f",), "3 marked sandboxes have ended. u clears the marks."),
+    "measure": (("percent_sign",), "3 marked sandboxes have ended. u clears the marks."),
     "no context to go to": (("at",), "This is the only context"),
-    "nothing launched": (("l",), "No launch in this session"),
+    "nothing launched": (("6",), "No launch in this session"),
     "nothing ran on many": (("X",), "No multi-sandbox run"),
     "no view to forget": (("v", "D"), "No saved views"),
 }
@@ -159,7 +159,7 @@ async def test_marks_are_up_to_date_while_another_screen_is_in_front():
     app = World(fleet=0)
     async with app.run_test(size=WIDE) as pilot:
         await fleet_of(pilot)
-        await pilot.press("asterisk", "t")
+        await pilot.press("asterisk", "5")
         await until(pilot, lambda: app.screen.SCOPE == "activity")
         end(app, *running(app)[:1])
         assert len(app.services.navigator.marked) == 2

@@ -169,7 +169,7 @@ def test_the_queue_has_the_focus(snap_compare, size, sides):
         screen = await opened(pilot, 3)
         screen.queue.transfers = transfers()
         screen.draw_queue()
-        await pilot.press("t", "home", "j")
+        await pilot.press("d", "home", "j")
         screen.update_news()
         await pilot.pause()
 
@@ -182,7 +182,7 @@ def test_the_question_about_what_is_there(snap_compare, size, sides):
         screen = await opened(pilot)
         screen.queue.transfers = transfers()
         screen.draw_queue()
-        await pilot.press("t", "home", "enter")
+        await pilot.press("d", "home", "enter")
         await pilot.pause()
 
     picture(snap_compare, size, steps)
@@ -221,8 +221,8 @@ async def test_a_directory_is_compared_copied_and_watched(sides, monkeypatch):
         screen = await opened(pilot)
         added = []
         screen.queue.add = added.extend
-        for key in ("c", "D", "w"):
-            await pilot.press("S")
+        for key in ("C", "D", "t"):
+            await pilot.press("equals_sign")
             await until(pilot, lambda: isinstance(screen.app.screen, SyncDialog))
             await pilot.press(key)
             await until(pilot, lambda: screen.app.screen is screen)
@@ -235,7 +235,7 @@ async def test_a_directory_is_compared_copied_and_watched(sides, monkeypatch):
 def test_the_ways_to_copy(snap_compare, size, sides):
     async def steps(pilot):
         await opened(pilot)
-        await pilot.press("j", "j", "w")
+        await pilot.press("j", "j", "m")
         await pilot.pause()
 
     picture(snap_compare, size, steps)
@@ -246,7 +246,7 @@ async def test_a_copy_is_made_in_the_way_that_is_chosen(sides):
         screen = await opened(pilot)
         added = []
         screen.services.transfers.add = added.extend
-        await pilot.press("j", "j", "c", "w", "q")
+        await pilot.press("j", "j", "C", "m", "q")
         await until(pilot, lambda: len(added) == 2)
         assert [spec.checksum for spec in added] == [True, False]
 
@@ -323,7 +323,7 @@ async def test_it_opens_on_the_first_entry_of_the_sandbox(sides):
         assert screen.entry.name == screen.pane.rows[1].name != UP
         added = []
         screen.services.transfers.add = added.extend
-        await pilot.press("c")
+        await pilot.press("C")
         assert [(spec.source.sandbox_id, spec.target.sandbox_id) for spec in added] == [(screen.sandbox_ids[0], None)]
 
 
@@ -354,13 +354,13 @@ async def test_marks_ranges_sort_and_hidden_names(sides):
         assert ".hidden" in {row.name for row in pane.rows}
         await pilot.press("j", "V", "j", "j", "space")
         assert pane.marks == {"configs", "tests", ".hidden"}
-        await pilot.press("U", "asterisk")
+        await pilot.press("u", "asterisk")
         assert pane.marks == {entry.name for entry in HERE}
         await pilot.press("escape", "o")
         assert [row.name for row in pane.rows][3] == "data.tar" and table.name_at_cursor is not None
         await pilot.press("O")
         assert [row.name for row in pane.rows][-1] == "data.tar"
-        await pilot.press("home", "j", "z")
+        await pilot.press("home", "j", "percent_sign")
         await until(pilot, lambda: pane.sizes)
         assert 1_500_000 in pane.sizes.values()
 
@@ -375,12 +375,12 @@ async def test_small_changes_ask_first_and_are_made_there(sides):
         await until(pilot, lambda: screen.app.screen.can_be_read)
         await pilot.press("y")
         await until(pilot, lambda: sides[1].calls)
-        await pilot.press("M", *"new", "enter")
+        await pilot.press("n", *"new", "enter")
         await until(pilot, lambda: len(sides[1].calls) == 2)
-        await pilot.press("end", "R", "slash", "enter")
+        await pilot.press("end", "M", "slash", "enter")
         await pilot.press(*["backspace"] * 40, *"better", "enter")
         await until(pilot, lambda: len(sides[1].calls) == 3)
-        await pilot.press("end", "m", *["backspace"] * 4, *"9", "enter", "backspace", *"600", "enter")
+        await pilot.press("end", "A", *["backspace"] * 4, *"9", "enter", "backspace", *"600", "enter")
         await until(pilot, lambda: len(sides[1].calls) == 4)
         named = f"/workspace/{screen.entry.name}"
         assert sides[1].calls[0] == ("remove", f"/workspace/{entry.name}")
@@ -392,7 +392,7 @@ async def test_small_changes_ask_first_and_are_made_there(sides):
 async def test_a_directory_that_cannot_be_listed_leaves_the_pane_where_it_is(sides):
     async with World().run_test(size=WIDE) as pilot:
         screen = await entered(pilot)
-        await pilot.press("p", *"/nowhere", "enter")
+        await pilot.press("tilde", *"/nowhere", "enter")
         await until(pilot, lambda: screen.panes[1].problem)
         assert screen.panes[1].path == "/workspace" and screen.panes[1].rows
 
@@ -403,14 +403,14 @@ async def test_one_file_goes_to_all_marked_sandboxes_and_one_path_comes_from_all
         names = [screen.name_of(box) for box in screen.sandbox_ids]
         added = []
         screen.services.transfers.add = added.extend
-        await pilot.press("end", "c")
+        await pilot.press("end", "C")
         await until(pilot, lambda: screen.app.screen is not screen and screen.app.screen.can_be_read)
         await pilot.press("y")
         assert [(s.source.path, s.target.name, s.target.path) for s in added] == [
             ("/home/me/acme/run.sh", name, "/workspace/run.sh") for name in names
         ]
         added.clear()
-        await pilot.press("tab", "tab", "home", "j", "space", "space", "c")
+        await pilot.press("tab", "tab", "home", "j", "space", "space", "C")
         await until(pilot, lambda: screen.app.screen is not screen and screen.app.screen.can_be_read)
         await pilot.press("y")
         assert [spec.target.path for spec in added] == [f"/home/me/acme/{name}" for name in names]
@@ -420,7 +420,7 @@ async def test_one_file_goes_to_all_marked_sandboxes_and_one_path_comes_from_all
 async def test_bookmarks_are_kept(sides):
     async with World().run_test(size=WIDE) as pilot:
         screen = await opened(pilot)
-        await pilot.press("b", "b")
+        await pilot.press("apostrophe", "b")
         await until(pilot, lambda: screen.app.paths.bookmarks.exists())
         assert (
             screen.app.services.bookmarks.of(True) == ["/home/me/acme"]
@@ -436,7 +436,7 @@ async def test_a_file_that_grows_is_followed(tmp_path):
         screen = PreviewScreen(app.services, FileReader(app.services.platform.session.client, None, str(path)), "local")
         app.push_screen(screen)
         await until(pilot, lambda: app.screen is screen and is_read(screen))
-        await pilot.press("f")
+        await pilot.press("t")
 
         async def then(change, *wanted):
             change()

@@ -57,7 +57,7 @@ async def test_a_job_is_started_in_all_that_match_and_the_failed_can_be_marked()
         run = app.screen.run
         assert run.count(BulkState.FAILED) == 10
         assert all("the shell reported" in item.words for item in run.items)
-        await pilot.press("M")
+        await pilot.press("asterisk")
         assert isinstance(app.screen, FleetScreen)
         assert app.screen.view.marks == set(run.failed_ids)
 
@@ -72,7 +72,7 @@ async def test_what_failed_is_tried_again():
         await confirm(pilot)
         await until(pilot, lambda: isinstance(app.screen, BulkDialog) and app.screen.run.is_over)
         run, before = app.screen.run, app.screen
-        await pilot.press("u")
+        await pilot.press("U")
         await until(pilot, lambda: app.screen is not before and isinstance(app.screen, BulkDialog) and run.is_over)
         assert run.count(BulkState.FAILED) == 10
         await pilot.press("escape")
@@ -101,7 +101,7 @@ async def test_the_buttons_of_a_plan_are_in_view_in_a_small_window():
     app = app_with()
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
-        for keys in (["asterisk", "D"], ["U", "M"], ["D"]):
+        for keys in (["asterisk", "D"], ["u", "percent_sign"], ["D"]):
             await pilot.press(*keys)
             await until(pilot, lambda: isinstance(app.screen, PlanDialog) and app.screen.can_be_read)
             dialog, buttons = app.screen.query_one("#dialog"), app.screen.query_one("#dialog-buttons")

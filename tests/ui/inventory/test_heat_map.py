@@ -95,7 +95,7 @@ async def test_the_map_has_the_rows_marks_and_cursor_of_the_list():
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
         fleet = app.screen
-        await pilot.press("j", "j", "full_stop")
+        await pilot.press("j", "j", "number_sign")
         await until(pilot, lambda: fleet.heat_map.has_focus)
         third = fleet.view.line(2).id
         assert fleet.target.id == third
@@ -115,7 +115,7 @@ async def test_the_map_has_the_rows_marks_and_cursor_of_the_list():
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is fleet)
         assert fleet.heat_map.has_focus
-        await pilot.press("full_stop")
+        await pilot.press("number_sign")
         await until(pilot, lambda: fleet.table.has_focus)
         assert fleet.target.id == chosen
         assert "NAME" in text_of(app)
@@ -126,7 +126,7 @@ async def test_the_filter_and_the_groups_are_those_of_the_list():
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
         fleet = app.screen
-        await pilot.press("full_stop", "slash", *"status", "colon", *"error", "enter")
+        await pilot.press("number_sign", "slash", *"status", "colon", *"error", "enter")
         await until(pilot, lambda: fleet.view.count == 3)
         assert fleet.heat_map.has_focus, "leaving the filter leads back to the map"
         assert text_of(app).count("✖ ") >= 3 and "● rollout" not in text_of(app)
@@ -149,7 +149,7 @@ async def test_a_cell_is_chosen_by_a_click_and_opened_by_two():
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
         fleet = app.screen
-        await pilot.press("full_stop")
+        await pilot.press("number_sign")
         await until(pilot, lambda: fleet.heat_map.has_focus)
         await pilot.click(HeatMap, offset=(25, 1))
         await pilot.pause()
@@ -168,7 +168,7 @@ async def test_a_key_changes_the_measure_and_the_legend():
         fleet = app.screen
         await pilot.press("right_square_bracket")
         await until(pilot, lambda: "Open the map first" in app.services.notifier.messages[-1].text)
-        await pilot.press("full_stop")
+        await pilot.press("number_sign")
         for measure in MEASURES:
             await until(pilot, lambda measure=measure: f"map: {measure.title}" in text_of(app))
             await pilot.press("right_square_bracket")
@@ -187,7 +187,7 @@ async def test_without_color_cursor_marks_and_statuses_are_told_apart(monkeypatc
     app = World()
     async with app.run_test(size=NARROW) as pilot:
         await settled(pilot)
-        await pilot.press("full_stop", "j", "space")
+        await pilot.press("number_sign", "j", "space")
         await pilot.pause()
         shown = text_of(app)
         assert all(sign in shown for sign in "●◐◌‖✖○✓")
@@ -202,18 +202,18 @@ async def test_without_color_cursor_marks_and_statuses_are_told_apart(monkeypatc
 
 @SIZES
 def test_map_by_status(snap_compare, size):
-    picture(snap_compare, size, keys("full_stop", "j", "right", "space", "right"))
+    picture(snap_compare, size, keys("number_sign", "j", "right", "space", "right"))
 
 
 @SIZES
 def test_map_of_groups_by_age(snap_compare, size):
-    picture(snap_compare, size, keys("full_stop", "right_square_bracket", "z", "6", "j"), fleet=300)
+    picture(snap_compare, size, keys("number_sign", "right_square_bracket", "z", "6", "j"), fleet=300)
 
 
 def test_map_in_the_light(snap_compare):
     async def steps(pilot):
         app = await settled(pilot)
         app.theme = "sandtui-light"
-        await keys("full_stop", "right_square_bracket", "right_square_bracket")(pilot)
+        await keys("number_sign", "right_square_bracket", "right_square_bracket")(pilot)
 
     picture(snap_compare, WIDE, steps)

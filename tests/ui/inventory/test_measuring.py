@@ -47,7 +47,7 @@ async def plan_shown(pilot):
 async def measured(pilot, *keys):
     """Measure all that the filter could show, or what the keys mark; return the run."""
     app = pilot.app
-    await pilot.press(*keys, "M")
+    await pilot.press(*keys, "percent_sign")
     await plan_shown(pilot)
     await pilot.press("y")
     await until(pilot, lambda: isinstance(app.screen, BulkDialog) and app.screen.run.is_over)
@@ -64,7 +64,7 @@ async def test_the_forgotten_are_measured_and_what_works_is_left_out():
         fleet, view = app.screen, app.screen.view
         before = [row.id for row in view.rows]
         idle = [row.id for row in view.rows if row.sandbox.idle_timeout_minutes]
-        assert f"{len(before)} running, not measured (M to measure)" in text_of(app)
+        assert f"{len(before)} running, not measured (% to measure)" in text_of(app)
         assert asked == [], "nothing is asked by itself"
         run = await measured(pilot)
         assert sorted(asked) == sorted(set(before) - set(idle))
@@ -94,7 +94,7 @@ async def test_what_has_an_idle_limit_is_asked_only_when_somebody_wants_it():
         store.apply([row.sandbox.model_copy(update={"idle_timeout_minutes": 30})])
         app.screen.query_one("#filter", Input).value = row.id
         await pilot.pause()
-        await pilot.press("M")
+        await pilot.press("percent_sign")
         await plan_shown(pilot)
         assert "1 skipped with an idle timeout, which a command resets i include" in " ".join(text_of(app).split())
         await pilot.press("y")
@@ -146,7 +146,7 @@ async def test_the_detail_screen_tells_the_fleet_what_it_saw():
         asked = answering(app)
         row = next(row for row in app.screen.view.rows if row.status == "RUNNING")
         app.screen.show_sandbox(row.id)
-        await pilot.press("enter", "m")
+        await pilot.press("enter", "percent_sign")
         await until(pilot, lambda: asked and app.services.platform.session.store.get(row.id).measured is not None)
         await until(pilot, lambda: "Used" in text_of(app) and "measured 0s ago" in text_of(app))
 
@@ -180,7 +180,7 @@ async def test_read_only_measures_nothing():
         await pilot.press("v", "f")
         await until(pilot, lambda: "not measured" in text_of(app))
         assert "M measures" not in text_of(app)
-        await pilot.press("M")
+        await pilot.press("percent_sign")
         await refused(pilot, "Read-only")
         assert isinstance(app.screen, FleetScreen)
         assert asked == []
@@ -220,7 +220,7 @@ def test_plan_to_measure(snap_compare, size):
         app = await settled(pilot)
         await pilot.press("v", "f")
         await until(pilot, lambda: app.screen.view.unmeasured > 0)
-        await pilot.press("M")
+        await pilot.press("percent_sign")
         await plan_shown(pilot)
 
     assert snap_compare(World(), terminal_size=size, run_before=steps)
@@ -257,7 +257,7 @@ def test_use_in_columns(snap_compare, size):
 def test_plan_that_spares_some(snap_compare, size):
     async def steps(pilot):
         await settled(pilot)
-        await pilot.press("M")
+        await pilot.press("percent_sign")
         await plan_shown(pilot)
 
     assert snap_compare(World(), terminal_size=size, run_before=steps)

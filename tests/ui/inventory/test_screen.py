@@ -114,7 +114,7 @@ async def test_columns_are_chosen_moved_and_remembered(tmp_path):
         await pilot.press("j", "j", "space", "J", "plus", "K", "enter")
         await pilot.pause()
         assert "id" not in app.services.preferences.columns
-        await pilot.press("o", "a", "i")
+        await pilot.press("o", "a", "d")
         kept = app.paths.fleet
         await until(pilot, lambda: kept.exists() and Preferences.load(kept.read_text()).active_only)
         text = kept.read_text()

@@ -74,7 +74,7 @@ async def opened(pilot, jobs=JOBS, *, log=LOG):
         sandbox(number, created_at=NOW - timedelta(minutes=50), started_at=NOW - timedelta(minutes=50))
         for number in (7, 8, 12, 1)
     )
-    await pilot.press("5")
+    await pilot.press("2")
     await until(pilot, lambda: isinstance(app.screen, JobsScreen))
     for each in jobs:
         board.put(each, save=False)
@@ -233,7 +233,7 @@ async def test_a_new_job_is_started_where_the_cursor_was_and_chosen():
         await until(pilot, lambda: cursor(app).key == made.key)
         assert made.mine and made.key.sandbox_id == "sbx_0007"
         assert sent == [("sbx_0007", "make")]
-        await pilot.press("u")
+        await pilot.press("U")
         await until(pilot, lambda: sum(job.command == "make" for job in board.jobs.values()) == 2)
 
     await run(steps)
@@ -269,7 +269,7 @@ async def test_the_other_stream_and_saving_what_is_read(tmp_path):
         await pilot.press("E")
         await until(pilot, lambda: app.screen.pane.stream == "stderr")
         await until(pilot, lambda: not app.screen.pane.is_busy)
-        await pilot.press("S", "r")
+        await pilot.press("W", "r")
         app.screen.query_one(Input).value = str(tmp_path / "log.txt")
         await pilot.press("enter")
         await until(pilot, (tmp_path / "log.txt").exists)
@@ -317,7 +317,7 @@ async def test_a_desktop_notification_holds_no_control_byte(monkeypatch):
 async def test_the_means_of_notification_is_stored():
     async def steps(pilot):
         app = await opened(pilot)
-        await pilot.press("B", "b")
+        await pilot.press("A", "b")
         await pilot.pause()
         assert app.services.preferences.notify == "bell"
         await until(pilot, app.paths.fleet.exists)

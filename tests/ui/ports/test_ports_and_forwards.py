@@ -82,7 +82,7 @@ async def test_a_forward_is_opened_by_a_typed_line_and_closed_by_its_key(unused_
     async def steps(pilot):
         app = await opened(pilot)
         board = app.services.platform.session.forwards
-        await pilot.press("F")
+        await pilot.press("N")
         app.screen.query_one(Input).value = "nonsense"
         await pilot.press("enter")
         assert app.screen.query(Input), "what is wrong is said, and the line stays"
@@ -110,7 +110,7 @@ async def test_a_local_port_that_is_taken_is_reported():
         app = await opened(pilot)
         server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        await pilot.press("F")
+        await pilot.press("N")
         app.screen.query_one(Input).value = f"8000 to {port}"
         await pilot.press("enter")
         await until(
@@ -127,7 +127,7 @@ async def test_a_vm_has_no_exposures_and_forwarding_is_offered():
         await pilot.press("n")
         await pilot.pause()
         assert not isinstance(app.screen, ExposeDialog)
-        assert "press F to forward one" in app.services.notifier.messages[-1].text
+        assert "press N to forward one" in app.services.notifier.messages[-1].text
 
     await run(steps)
 

@@ -160,7 +160,7 @@ async def test_the_arrows_jump_and_the_speed_is_shown():
     async with Recorded().run_test(size=WIDE) as pilot:
         app = await played(pilot)
         assert "0:00 of 0:34" in news(app)
-        await pilot.press("right", "right", "left", "plus")
+        await pilot.press("right", "right", "left", "greater_than_sign")
         await until(pilot, lambda: "0:05 of 0:34" in news(app) and news(app).rstrip().endswith("100x28  2x"))
 
 

@@ -126,7 +126,7 @@ async def test_leaving_keeps_the_shell_and_coming_back_finds_it():
         await pilot.press("s")
         await until(pilot, lambda: isinstance(app.screen, ShellScreen) and shown(app)[0] == "$ meanwhile")
         assert len(opener.channels) == 1
-        await pilot.press(LEAVE, "T")
+        await pilot.press(LEAVE, "plus")
         await until(pilot, lambda: len(opener.channels) == 2)
         assert [len(app.screen.board.shells), app.screen.view.typing] == [2, True]
         await pilot.press(LEAVE, "left_square_bracket")
@@ -158,7 +158,7 @@ async def test_an_ended_shell_shows_its_exit_code_and_goes_with_its_screen():
         opener.last.say(b"bye\r\n", 3)
         await until(pilot, lambda: "exited with code 3" in activity(app))
         board = app.screen.board
-        await pilot.press("u")
+        await pilot.press("U")
         await until(pilot, lambda: len(opener.channels) == 2 and app.screen.view.typing)
         opener.last.say(0)
         await until(pilot, lambda: "exited with code 0" in activity(app))
@@ -264,14 +264,14 @@ async def test_a_paste_goes_in_brackets_and_without_controls():
 async def test_recording_and_playing_it():
     async with World().run_test(size=WIDE) as pilot:
         app, opener = await opened(pilot, b"before ")
-        await pilot.press(LEAVE, "R", "i")
+        await pilot.press(LEAVE, "W", "i")
         opener.last.say(b"\x1b[32mshown\x1b[0m\r\n")
         await until(pilot, lambda: "shown" in shown(app)[0])
-        await pilot.press(*"typed", LEAVE, "R")
+        await pilot.press(*"typed", LEAVE, "W")
         await until(pilot, lambda: len(list(app.paths.recordings.glob("*.cast"))) == 1)
         (path,) = app.paths.recordings.glob("*.cast")
         assert "typed" not in path.read_text()
-        await pilot.press("P")
+        await pilot.press("R")
         await until(pilot, lambda: isinstance(app.screen, RecordingsScreen) and app.screen.query_one(OutputView).count)
         await pilot.press("enter")
         await until(pilot, lambda: type(app.screen).__name__ == "PlayerScreen")
