@@ -222,6 +222,29 @@ def network(prime: Prime) -> None:
 
 
 @case
+def checkpoints(prime: Prime) -> None:
+    if not prime.has("checkpoint"):
+        return
+    box = prime.create("checkpointed")
+    prime("sandbox", "run", box, *prime.words("touch", "/root/kept"))
+    made = json.loads(prime("sandbox", "checkpoint", "create", box, "--output", "json"))
+    end = time.monotonic() + SECONDS
+    while (found := json.loads(prime("sandbox", "checkpoint", "get", made["id"], "-o", "json")))["state"] != "DURABLE":
+        assert time.monotonic() < end, found
+    prime("sandbox", "checkpoint", "list", box, text=made["id"])
+    restored = re.search(r"sbx_[0-9a-f]+", prime("sandbox", "checkpoint", "restore", made["id"], "--yes"))
+    forked = re.search(r"sbx_[0-9a-f]+", prime("sandbox", "fork", box, "--name", "forked", "--yes").split("into")[-1])
+    assert restored and forked
+    for copy in (restored[0], forked[0]):
+        while prime.get(copy)["status"] != "RUNNING":
+            assert time.monotonic() < end
+        prime("sandbox", "run", copy, *prime.words("ls", "/root"), text="kept")
+    prime("sandbox", "checkpoint", "delete", made["id"], "--yes", text=made["id"])
+    for one in (box, restored[0], forked[0]):
+        prime("sandbox", "delete", one, "--yes")
+
+
+@case
 def delete_many(prime: Prime) -> None:
     boxes = [prime.create(f"many-{number}", "--label", "many", "--label", f"n{number}") for number in range(3)]
     prime("sandbox", "delete", boxes[0], boxes[1], "--yes")

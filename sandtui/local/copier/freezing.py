@@ -16,11 +16,14 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Final
 
 _FREEZE_FILES: Final = 0xC0045877
 _THAW_FILES: Final = 0xC0045878
-_SECONDS: Final = 5.0
+_SECONDS: Final = 10.0
+_SECONDS_WITH_FILES: Final = 1.0
+"""How long processes are waited for if their file system is stopped as well."""
 _PAUSE: Final = 0.001
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -77,15 +80,26 @@ class Freeze:
                 record["stopped"] = [pid for pid in _family(self._agent) if _state(pid) in "Tt"]
             with open(self._marker, "w", encoding="ascii") as file:
                 json.dump(record, file)
-            if self._group is None:
-                _stop_with_signals(self._agent)
-            elif self._group["version"] == 2:
-                _write(f"{self._group['path']}/cgroup.freeze", "1")
-                _wait_for(lambda path: b"frozen 1" in _read(f"{path}/cgroup.events"), self._group["path"])
-            else:
-                _gather(self._group)
-                _write(f"{self._group['path']}/freezer.state", "FROZEN")
-                _wait_for(lambda path: _read(f"{path}/freezer.state").strip() == b"FROZEN", self._group["path"])
+            try:
+                self._stop_processes()
+            except OSError:
+                # A file system that stands still is consistent, whatever the processes do; a tree is not.
+                if self.mounted is None:
+                    raise
+
+    def _stop_processes(self) -> None:
+        seconds = _SECONDS if self.mounted is None else _SECONDS_WITH_FILES
+        if self._group is None:
+            _stop_with_signals(self._agent, seconds)
+        elif self._group["version"] == 2:
+            path = self._group["path"]
+            _write(f"{path}/cgroup.freeze", "1")
+            _wait_for(lambda: b"frozen 1" in _read(f"{path}/cgroup.events"), seconds)
+        else:
+            path = self._group["path"]
+            _gather(self._group)
+            # Written again and again: a process that was just being started may have missed it.
+            _wait_for(lambda: _is_frozen(f"{path}/freezer.state"), seconds)
 
     def sync(self) -> None:
         """Write what the file system has in memory."""
@@ -208,9 +222,14 @@ def _release(group: dict[str, Any]) -> None:
             return
 
 
-def _stop_with_signals(agent: int) -> None:
+def _is_frozen(path: str) -> bool:
+    _write(path, "FROZEN")
+    return _read(path).strip() == b"FROZEN"
+
+
+def _stop_with_signals(agent: int, seconds: float) -> None:
     """Stop a sandbox's first process, so that nothing new is started for the platform, and then all others."""
-    end = time.monotonic() + _SECONDS
+    end = time.monotonic() + seconds
     quiet = 0
     while quiet < 2:  # a process that was just being started may be missed once
         moving = [pid for pid in (agent, *_family(agent)) if _state(pid) not in "TtZXx"]
@@ -263,9 +282,9 @@ def _signal(pid: int, number: int) -> None:
         pass  # it has ended
 
 
-def _wait_for(holds: Any, path: str) -> None:
-    end = time.monotonic() + _SECONDS
-    while not holds(path):
+def _wait_for(holds: Callable[[], bool], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
         if time.monotonic() > end:
             raise OSError(errno.EBUSY, "the processes of the sandbox cannot be stopped")
         time.sleep(_PAUSE)

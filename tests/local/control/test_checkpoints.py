@@ -96,12 +96,14 @@ async def python(api: Api, sandbox_id: str, code: str) -> str:
     return await api.output(sandbox_id, "python3 /tmp/code.py")
 
 
-@pytest.fixture(params=["limited", "watched"])
+@pytest.fixture(params=["limited", "watched", "signals"])
 async def machine(request: pytest.FixtureRequest, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Api:
-    """A platform that isolates: with the limit of disks that this machine has, and without any."""
+    """A platform that isolates: with the limit of disks that this machine has, without any, and without a freezer."""
     await namespaces_work(tmp_path, mapped=os.geteuid() == 0)
-    if request.param == "watched":
+    if request.param != "limited":
         monkeypatch.setattr("sandtui.local.drivers.selection.find_disk_limit", no_limit)
+    if request.param == "signals":
+        monkeypatch.setattr("sandtui.local.drivers.cgroups.ControlGroup.freezing", lambda _: None)
     return await start("namespace")
 
 
@@ -141,6 +143,35 @@ async def test_a_sandbox_that_writes_goes_on_after_its_checkpoint(machine: Api) 
     lines = (await isolated.output(copy, "cat /data/log")).split()
     assert lines == [str(number + 1) for number in range(len(lines))]
     assert int((await isolated.output(box, "wc -l < /data/log")).strip()) >= len(lines)
+
+
+async def test_what_was_stopped_before_stays_stopped(machine: Api) -> None:
+    box = await machine.running(start_command="sleep 1000 & echo $! > /data/pid; kill -STOP $!; sleep 1001")
+    async with asyncio.timeout(GIVE_UP_SECONDS):
+        while "T" not in await machine.output(box, "cat /proc/$(cat /data/pid)/stat 2>/dev/null | cut -d' ' -f3; true"):
+            await asyncio.sleep(0.01)
+    await checkpoint(machine, box)
+    states = await machine.output(box, "cut -d' ' -f3 /proc/$(cat /data/pid)/stat; cut -d' ' -f3 /proc/1/stat")
+    assert states.split() in (["T", "S"], ["T", "R"])
+
+
+async def test_many_checkpoints_at_once(isolated: Api) -> None:
+    boxes = [await isolated.running() for _ in range(3)]
+    begun = [
+        (await isolated.call("POST", f"/sandbox/{box}/checkpoints")).json()["id"] for box in boxes for _ in range(3)
+    ]
+    found = [await durable(isolated, one) for one in begun]
+    assert {str(row["state"]) for row in found} == {"DURABLE"}
+    for box in boxes:
+        listed = (await isolated.call("GET", f"/sandbox/{box}/checkpoints")).json()["checkpoints"]
+        assert [row["depth"] for row in listed] == [0, 1, 2]
+    # All are deleted at once; two requests for the same one do not disturb each other.
+    for box in boxes:
+        await isolated.call("DELETE", f"/sandbox/{box}")
+    await asyncio.gather(
+        *(isolated.call("DELETE", f"/sandbox/checkpoints/{one}") for one in [*begun, *begun]),
+    )
+    assert not list((isolated.platform.settings.state_dir / "checkpoints").iterdir())
 
 
 async def test_the_root_of_a_restored_sandbox_leads_no_mount_out_of_it(isolated: Api) -> None:

@@ -276,3 +276,25 @@ async def test_a_port_that_cannot_be_recorded_is_not_exposed(
             assert (reply.status_code, reply.json()["detail"]) == (507, "The disk is full.")
         assert (await api.call("GET", f"/sandbox/{box}/expose")).json()["exposures"] == []
     assert (await api.call("POST", f"/sandbox/{box}/expose", json={"port": 8000})).status_code == 200
+
+
+def test_a_checkpoint_that_does_not_fit_fails_whole(disk: SmallDisk) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("namespaces within a user namespace of this test's own are another matter")
+    with serving(disk.inside, "--driver", "namespace", prefix=disk.prefix) as (_, client, _):
+        box = running(client)
+        execute(client, box, "head -c 6000000 /dev/urandom > /data/large; sync")
+        taken = client.post(f"/sandbox/{box}/checkpoints").json()["id"]
+        end = time.monotonic() + GIVE_UP_SECONDS
+        while (row := client.get(f"/sandbox/checkpoints/{taken}").json())["state"] not in ("DURABLE", "FAILED"):
+            assert time.monotonic() < end, row
+            time.sleep(0.01)
+        assert row["state"] == "FAILED"
+        assert "disk of the local platform is full" in row["error"]
+        while list((disk.outside / "checkpoints").iterdir()):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        assert execute(client, box, "echo alive > /data/new && cat /data/new")["stdout"] == "alive\n"
+        refused = client.post("/sandbox", json={"name": "copy", "checkpoint_id": taken})
+        assert refused.status_code == 409
+        assert client.delete(f"/sandbox/checkpoints/{taken}").status_code == 200
