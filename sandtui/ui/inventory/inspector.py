@@ -44,14 +44,19 @@ class Inspector(VerticalScroll, can_focus=False):
         text = self.query_one("#inspector-text", TextPanel)
         if line is None:
             show_frame(self, "no selection")
-            text.show(Content(""))
+            text.show(self._filled(Content("")))
         elif isinstance(line, Group):
             show_frame(self, clean(line.key))
-            text.show(self._describe(line))
+            text.show(self._filled(self._describe(line)))
         else:
             show_frame(self, clean(line.sandbox.name))
-            text.show(self._describe_sandbox(line))
+            text.show(self._filled(self._describe_sandbox(line)))
         self._expect_rest(line if isinstance(line, Row) else None)
+
+    def _filled(self, text: Content) -> Content:
+        """Return a text that is as high as the panel: with another height, each cursor key would lay out the screen."""
+        missing = self.content_size.height - 1 - text.plain.count("\n")
+        return text.append("\n" * missing) if missing > 0 else text
 
     def _describe(self, group: Group) -> Content:
         now, width = self.services.clock.now(), self.content_size.width

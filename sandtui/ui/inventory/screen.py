@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
@@ -197,6 +197,11 @@ class FleetScreen(AppScreen):
         if self._view is not None:
             self._view.refilter()
             self.show_rows()
+
+    def on_resize(self, _: events.Resize) -> None:
+        if self.is_open and self.shows_map:
+            self._legend_due = 0.0
+            self.call_after_refresh(self._show_legend)
 
     def on_log_end_arrived(self, _: LogEndArrived) -> None:
         self._show_inspector()

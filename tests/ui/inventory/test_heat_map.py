@@ -182,6 +182,20 @@ async def test_a_key_changes_the_measure_and_the_legend():
         await until(pilot, lambda: "█ more 1" in text_of(app))
 
 
+async def test_the_map_follows_the_size_of_the_window():
+    app = World()
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.press("number_sign", "right_square_bracket")
+        await until(pilot, lambda: "Ends in" in text_of(app))
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: "Ends in" not in text_of(app) and "older" not in text_of(app).splitlines()[3])
+        lines = text_of(app).splitlines()
+        assert any("▁ <1m 2" in line for line in lines) and any("<7d" in line for line in lines), "nothing is cut"
+        await pilot.resize_terminal(200, 50)
+        await until(pilot, lambda: "Ends in" in text_of(app))
+
+
 async def test_without_color_cursor_marks_and_statuses_are_told_apart(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     app = World()

@@ -193,3 +193,26 @@ async def test_in_a_narrow_window_the_details_show_reason_and_log():
         await pilot.press(*ERRORS, "enter")
         await until(pilot, lambda: "platform: error:" in text_of(app))
         assert "Reason" in text_of(app)
+
+
+async def test_a_key_in_the_list_lays_out_no_other_widget():
+    app = World()
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        fleet = app.screen
+        await pilot.press("G", "g")
+        await pilot.pause()
+        panel = fleet.query_one("#inspector-text")
+        heights, laid_out = set(), []
+        refresh = panel.refresh
+
+        def noted(*regions, **how):
+            laid_out.append(how.get("layout", False))
+            return refresh(*regions, **how)
+
+        panel.refresh = noted
+        for _ in range(25):
+            await pilot.press("j")
+            heights.add(panel.size.height)
+        assert len(heights) == 1
+        assert laid_out and not any(laid_out), "sandboxes differ, but the panel is as high for each"
