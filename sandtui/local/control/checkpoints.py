@@ -62,9 +62,14 @@ class Checkpoints:
                 await self._remove(driver, record.id)
         if driver is None:
             return
-        for checkpoint_id in await driver.remains():
-            record_or_none = self._records.get(checkpoint_id)
-            if record_or_none is None or record_or_none.state is not CheckpointState.DURABLE:
+        try:
+            left = await driver.remains()
+        except (DriverError, OSError):
+            _log.exception("what is left of checkpoints cannot be listed")
+            return
+        for checkpoint_id in left:
+            found = self._records.get(checkpoint_id)
+            if found is None or found.state is not CheckpointState.DURABLE:
                 await self._clear_away(driver, checkpoint_id)
 
     async def close(self) -> None:
@@ -226,7 +231,7 @@ class Checkpoints:
     async def _clear_away(self, driver: CheckpointDriver, checkpoint_id: str) -> None:
         try:
             await driver.remove(checkpoint_id)
-        except OSError:
+        except (DriverError, OSError):
             _log.exception("the files of checkpoint %s could not be removed", checkpoint_id)
 
 

@@ -17,6 +17,7 @@ from sandtui.local.drivers.base import DriverError, ImageUnavailable
 from sandtui.local.drivers.egress_check import refuse_egress_rules, refuse_other_access
 from sandtui.local.drivers.engine_address import EngineAddress, engine_addresses
 from sandtui.local.drivers.engine_api import EngineApi, EngineError, image_path
+from sandtui.local.drivers.engine_checkpoints import EngineCheckpoints, image_of
 from sandtui.local.drivers.engine_instance import EngineInstance
 from sandtui.local.drivers.engine_links import EngineLink, SocketLink
 from sandtui.local.drivers.engine_ssh import SshLink
@@ -99,7 +100,6 @@ class EngineDriver:
 
     name = "engine"
     keeps_sandboxes = False
-    checkpoints = None
 
     def __init__(self, api: EngineApi, state_dir: Path, runtime: str = "") -> None:
         self._api = api
@@ -110,6 +110,7 @@ class EngineDriver:
         self._state = hashlib.sha256(os.fsencode(state_dir)).hexdigest()[:16]
         self._version = ""
         self._architecture = ""
+        self.checkpoints = EngineCheckpoints(api, self._state, _name)
 
     @property
     def isolation(self) -> str:
@@ -191,7 +192,10 @@ class EngineDriver:
         await self.discard(record.id)
         if (reason := reference_error(record.docker_image)) is not None:
             raise ImageUnavailable(reason)
-        if not await self._has(record.docker_image):
+        if record.checkpoint_id is not None:
+            if not await self._has(image_of(record.checkpoint_id)):
+                raise DriverError("The container engine has no image of the checkpoint any more.")
+        elif not await self._has(record.docker_image):
             await self._pull(record)
         body = self.description(record)
         await self._api.call("POST", "/containers/create", params={"name": _name(record.id)}, json=body)
@@ -226,6 +230,8 @@ class EngineDriver:
         except EngineError as error:
             if error.status != 404:
                 raise
+        with contextlib.suppress(DriverError):
+            await self.checkpoints.remove_unused()
 
     async def remains(self) -> list[str]:
         """Return the ids of sandboxes that still have a container."""
@@ -283,7 +289,7 @@ class EngineDriver:
         memory = int(record.memory_gb * 1024**3)
         runtime = {"Runtime": self._runtime} if self._runtime else {}
         return {
-            "Image": record.docker_image,
+            "Image": record.docker_image if record.checkpoint_id is None else image_of(record.checkpoint_id),
             "Entrypoint": (argv or _STAY)[:1],
             "Cmd": (argv or _STAY)[1:],
             "Env": [f"{key}={value}" for key, value in record.environment().items()],

@@ -15,6 +15,7 @@ import pytest
 
 from sandtui.local.drivers.engine import find_engine
 from sandtui.local.settings import LocalError
+from tests.local.control.test_checkpoints import checkpoint, restored
 from tests.local.rpc import Rpc
 from tests.local.support import GIVE_UP_SECONDS, Api, Start, serving_in_process
 from tests.probes import lose_memory
@@ -209,3 +210,28 @@ async def test_without_an_engine_the_driver_says_so(start: Start, monkeypatch: p
     monkeypatch.setattr("sandtui.local.drivers.engine.engine_addresses", list)
     with pytest.raises(LocalError, match="DOCKER_HOST"):
         await start("engine")
+
+
+async def images(engine: Api) -> list[str]:
+    assert engine.platform.driver.checkpoints is not None
+    return await engine.platform.driver.checkpoints.remains()
+
+
+async def test_a_checkpoint_is_an_image(engine: Api) -> None:
+    box = await engine.running(docker_image=IMAGE, secrets={"TOKEN": "sesame"}, environment_vars={"PLAIN": "seen"})
+    await engine.output(box, "echo kept > /root/kept; ln -s kept /root/link; mkdir /data; chown 5:6 /data")
+    first = await checkpoint(engine, box)
+    await engine.output(box, "echo later > /root/kept")
+    copy = await restored(engine, first)
+    text = await engine.output(copy, "cat /root/link; stat -c '%u %g' /data; echo [$TOKEN][$PLAIN]")
+    assert text == "kept\n5 6\n[][]\n"
+    assert (await engine.sandbox(copy))["dockerImage"] == IMAGE
+    assert await images(engine) == [first]
+    await engine.call("DELETE", f"/sandbox/{box}")
+    assert (await engine.call("DELETE", f"/sandbox/checkpoints/{first}")).status_code == 200
+    assert (await engine.call("GET", f"/sandbox/checkpoints/{first}")).status_code == 404
+    # Its image stays as long as a container needs it.
+    assert await engine.output(copy, "cat /root/kept") == "kept\n"
+    await engine.call("DELETE", f"/sandbox/{copy}")
+    assert await images(engine) == []
+    assert (await engine.call("GET", "/sandbox/volumes")).status_code == 501
