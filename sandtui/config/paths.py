@@ -54,6 +54,11 @@ class Paths:
         return self.state / "fleet.json"
 
     @property
+    def view_states(self) -> Path:
+        """The directory with the last view of each context."""
+        return self.state / "views"
+
+    @property
     def recordings(self) -> Path:
         """The directory of recordings, one asciicast file each."""
         return self.state / "recordings"

@@ -18,6 +18,7 @@ from sandtui.config.journal import LaunchJournal
 from sandtui.config.paths import Paths, read_text
 from sandtui.config.presets import PresetStore
 from sandtui.config.settings import Settings
+from sandtui.config.view_states import ViewStates
 from sandtui.fleet.activity.requests import RequestBook
 from sandtui.fleet.inventory.preferences import Preferences
 from sandtui.fleet.inventory.refresh import Pace
@@ -87,6 +88,7 @@ def make_services(
         settings=settings,
         keymap=keymap,
         preferences=Preferences.load(read_text(paths.fleet)),
+        view_states=ViewStates(paths.view_states),
         presets=PresetStore(paths.presets),
         command_history=SqliteCommandHistory(paths.commands),
         job_file=job_file,

@@ -54,6 +54,7 @@ class World(SandtuiApp):
         contexts: Sequence[Context] = (),
         connect_to: ConnectTo | None = None,
         settings: Settings | None = None,
+        home: Path | None = None,
     ) -> None:
         self.local_clock = LocalClock(NOW)
         self._wrap = wrap
@@ -66,7 +67,8 @@ class World(SandtuiApp):
             StartupOptions(self._start, settings, contexts, connect_to),
             clock=ManualClock(NOW),
             make_client=self._client,
-            paths=Paths(folder / "config", folder / "user-state"),
+            # With a home of the test's own, the next app finds what this one has stored.
+            paths=Paths((home or folder) / "config", (home or folder) / "user-state"),
             ticking=False,
         )
 

@@ -17,7 +17,7 @@ from sandtui.fleet.inventory.bulk_plan import DELETE, EGRESS, MEASURE, RUN
 from sandtui.fleet.inventory.groups import Group, grouping, groupings
 from sandtui.fleet.inventory.heat import MEASURES
 from sandtui.fleet.inventory.preferences import Preferences
-from sandtui.fleet.inventory.query import Query, QueryError, complete, parse
+from sandtui.fleet.inventory.query import EVERYTHING, Query, QueryError, complete, parse
 from sandtui.fleet.inventory.query.use import is_unmeasured
 from sandtui.fleet.inventory.refresh import Phase
 from sandtui.fleet.inventory.row import Row
@@ -47,6 +47,7 @@ from sandtui.ui.inventory.overview import history_pieces, overview_pieces, unmea
 from sandtui.ui.inventory.query_input import QueryInput
 from sandtui.ui.inventory.save_view_dialog import SaveViewDialog
 from sandtui.ui.inventory.table import FleetTable
+from sandtui.ui.inventory.view_memory import ViewMemory
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.messages import ConnectionChanged, ExposuresArrived, FreshnessChanged, LogEndArrived, SandboxesChanged
 from sandtui.ui.rendering.text import Content, Piece, content, cut, lines, sort_arrow, width_of
@@ -81,6 +82,9 @@ WIDE = 110
 TYPING_SECONDS = 0.4
 """Pause after the last key before the filter is sent to the platform, to spare a request for each prefix of a label."""
 
+STORE_SECONDS = 0.5
+"""Pause after a change of the list before it is stored, to spare a file for each of several."""
+
 STILL_SECONDS = 1.5
 """How long rows keep their position after a cursor key, so that the row that the user aims at does not move away."""
 
@@ -101,6 +105,9 @@ class FleetScreen(AppScreen):
         self._thaw: Timer | None = None
         self._asking: Timer | None = None
         self._before_failed: ViewState | None = None
+        self._memory = ViewMemory(services)
+        self._left: ViewState | None = None
+        self._storing: Timer | None = None
 
     def compose_body(self) -> Iterable[Widget]:
         with Horizontal(id="filter-bar"):
@@ -124,9 +131,14 @@ class FleetScreen(AppScreen):
         return ["Fleet"]
 
     def on_mount(self) -> None:
-        self._connect_view()
+        self._table = self.query_one(FleetTable)
         self.apply_preferences()
+        self._connect_view()
         self.show_rows()
+
+    def on_unmount(self) -> None:
+        if self._view is not None:
+            self._memory.keep_now(self._state(self._view))
 
     def on_screen_resume(self) -> None:
         self._take_over()
@@ -172,7 +184,6 @@ class FleetScreen(AppScreen):
 
     def on_connection_changed(self, _: ConnectionChanged) -> None:
         self._connect_view()
-        self.apply_preferences()
         self.show_rows()
 
     def on_sandboxes_changed(self, _: SandboxesChanged) -> None:
@@ -190,6 +201,10 @@ class FleetScreen(AppScreen):
     def on_freshness_changed(self, message: FreshnessChanged) -> None:
         if self.is_covered:
             return
+        if message.freshness.phase is not Phase.LOADING and self.table.is_waiting:
+            self._take_over()
+            if self.table.is_waiting:
+                self.table.stop_waiting()
         self._show_empty()
         self.table.set_class(message.freshness.phase in {Phase.OFFLINE, Phase.UNAUTHORIZED}, "-stale")
 
@@ -234,6 +249,7 @@ class FleetScreen(AppScreen):
     def on_fleet_table_cursor_moved(self, message: FleetTable.CursorMoved) -> None:
         if message.by_user:
             self._still_until = self.services.clock.monotonic() + STILL_SECONDS
+            self._remember_soon()
         self._show_inspector()
         if self.shows_map:
             self.heat_map.show_cursor()
@@ -248,6 +264,8 @@ class FleetScreen(AppScreen):
     def show_rows(self, *, by_user: bool = False) -> None:
         """Redraw the rows of the view; ``by_user`` tells whether the user asked for other rows."""
         self._show_empty()
+        if by_user:
+            self._remember_soon()
         if self._view is not None:
             self.table.show(self._view, by_user=by_user)
             panel = self.query_one("#fleet-panel")
@@ -277,13 +295,47 @@ class FleetScreen(AppScreen):
 
     def _connect_view(self) -> None:
         session = self.services.platform.session
-        if session is None:
+        if self._view is not None and (session is None or self._view.store is not session.store):
+            self._left = self._state(self._view)
+            self._memory.keep(self._left)
             self._view = None
-        elif self._view is None or self._view.store is not session.store:
+        if session is not None and self._view is None:
             self._view = FleetView(session.store, self.services.clock)
-            if self._problem is None:
-                self._view.query = self._parse(self.query_one("#filter", Input).value)
             session.refresher.visible_ids = lambda: self.lines.visible_ids
+            self._recall(self._view)
+
+    def _recall(self, view: FleetView) -> None:
+        """Show the list of a new connection as it was left, and what the user typed meanwhile."""
+        typed = self.query_one("#filter", Input).value
+        if not self._memory.is_elsewhere and self._left is not None:
+            state = replace(self._left, query=typed)
+        else:
+            state = self._memory.recall() or self._default_state()
+            if self._left is None and typed:
+                state = replace(state, query=typed)
+        self._before_failed = None
+        self._restore(state)
+
+    def _default_state(self) -> ViewState:
+        """Return how the list of a context is shown that was not shown before: ordered as the last one."""
+        chosen = self.preferences
+        return ViewState(
+            sort=chosen.sort,
+            descending=chosen.descending,
+            active_only=chosen.active_only,
+            columns=tuple(chosen.columns),
+            widths=dict(chosen.widths),
+        )
+
+    def _remember_soon(self) -> None:
+        """Store how the list is shown, once it stays so for a moment."""
+        if self._storing is None:
+            self._storing = self.set_timer(STORE_SECONDS, self._remember_view)
+
+    def _remember_view(self) -> None:
+        self._storing = None
+        if self._view is not None:
+            self._memory.keep(self._state(self._view))
 
     def _take_over(self) -> None:
         if self._view is not None:
@@ -380,20 +432,11 @@ class FleetScreen(AppScreen):
         return self.services.preferences
 
     def apply_preferences(self) -> None:
-        """Restore columns, order and inspector as they were left."""
+        """Restore columns and inspector as they were left."""
         chosen = self.preferences
         self.table.set_columns(chosen.columns, chosen.widths)
         self._inspector = chosen.inspector
         self.set_class(not chosen.inspector, "-no-inspector")
-        view = self._view
-        if view is not None:
-            if view.order.id != chosen.sort:
-                view.sort_by(chosen.sort)
-            if view.descending != chosen.descending:
-                view.reverse()
-            if view.active_only != chosen.active_only:
-                view.active_only = chosen.active_only
-                self.ask_soon()
 
     def remember(self) -> None:
         """Save the order and what is hidden."""
@@ -413,32 +456,39 @@ class FleetScreen(AppScreen):
             self._before_failed = before
 
     def _is_showing_failed(self) -> bool:
-        field = self.query_one("#filter", Input)
-        return self._before_failed is not None and field.value == FAILED.query
+        view, field = self._view, self.query_one("#filter", Input)
+        return view is not None and field.value == FAILED.query and view.order.id == FAILED.sort
 
     def _leave_failed(self) -> None:
         before, self._before_failed = self._before_failed, None
-        if before is not None:
-            self._restore(before)
+        # After a start the list before is not known.
+        self._restore(before or replace(ViewState(), columns=tuple(self.preferences.columns)))
 
     def _state(self, view: FleetView) -> ViewState:
         """Return how the list is shown now."""
-        place = self.table.cursor - self.table.scroll_offset.y
-        return replace(view.state, cursor=self.table.wanted_id or "", line=max(0, place))
+        table, chosen = self._table, self.preferences
+        return replace(
+            view.state,
+            columns=tuple(chosen.columns),
+            widths=dict(chosen.widths),
+            cursor=table.wanted_id or "",
+            line=max(0, table.cursor - table.scroll_offset.y),
+        )
 
     def _restore(self, state: ViewState) -> None:
         """Show the list as it was, as far as its sandboxes are still there."""
-        view = self._view
+        view, chosen = self._view, self.preferences
         if view is None:
             return
-        view.arrange(state, self._parse(state.query))
+        view.arrange(replace(state, query=""), EVERYTHING)
+        columns, widths = list(state.columns), dict(state.widths)
+        if (columns, widths) != (chosen.columns, chosen.widths):
+            chosen.columns, chosen.widths = columns, widths
+            self.table.set_columns(columns, widths)
         field = self.query_one(QueryInput)
         with field.prevent(Input.Changed):
             field.value = state.query
-        field.show_mistake(None)
-        self._problem = None
-        self.ask_soon()
-        self.show_rows(by_user=True)
+        self.filter_by(state.query)
         self.table.return_to(state.cursor, state.line)
 
     def action_views(self) -> None:
@@ -549,6 +599,7 @@ class FleetScreen(AppScreen):
                 chosen.columns, chosen.widths = layout
                 self.table.set_columns(chosen.columns, chosen.widths)
                 self.services.save_preferences()
+                self._remember_soon()
 
         self.app.push_screen(ColumnsDialog(chosen.columns, chosen.widths), on_result)
 
@@ -557,6 +608,7 @@ class FleetScreen(AppScreen):
         chosen.widths[message.column_id] = message.width
         self.table.set_columns(chosen.columns, chosen.widths)
         self.services.save_preferences()
+        self._remember_soon()
 
     def on_fleet_table_sort_chosen(self, message: FleetTable.SortChosen) -> None:
         if self._view is not None:

@@ -133,6 +133,7 @@ class FleetTable(CursorView, can_focus=True):
         self._view: FleetView | None = None
         self._cursor_id: str | None = None
         self._lost_id: str | None = None
+        self._return_to: int | None = None
         self._armed = True
         self._anchor_id: str | None = None
         self._scale = GroupScale()
@@ -214,6 +215,9 @@ class FleetTable(CursorView, can_focus=True):
             if self._lost_id is not None and not stays:
                 self._armed = self._armed and by_user
         line = self._cursor - self.scroll_offset.y
+        if self._return_to is not None and self._lost_id is None:
+            # It is there, or the user went elsewhere.
+            line, self._return_to = self._return_to, None
         self._resize()
         self._put_cursor(index, by_user=False)
         if index is not None:
@@ -233,14 +237,25 @@ class FleetTable(CursorView, can_focus=True):
         return True
 
     def return_to(self, line_id: str, at: int) -> None:
-        """Put the cursor on a line of the list, and that on line ``at`` of the window, if it is still there."""
-        index = self._view.place(line_id) if self._view is not None and line_id else None
-        if index is None:
-            self.action_first()
-        else:
-            self.put_cursor(index)
-            self.scroll_lines(index - max(0, min(at, self.body_height - 1)))
-            self.refresh_lines_changed()
+        """Put the cursor on a line of the list, and that on line ``at`` of the window, as soon as it is there.
+
+        Until then, or until :meth:`stop_waiting`, the line under the cursor does not count as selected.
+        """
+        self._cursor_id, self._cursor = None, 0
+        self._lost_id, self._return_to = (line_id, at) if line_id else (None, None)
+        if self._view is not None:
+            self.show(self._view, by_user=True)
+        self._armed = not self.is_waiting
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the cursor is to return to a line that is not there yet."""
+        return self._return_to is not None and self._lost_id is not None
+
+    def stop_waiting(self) -> None:
+        """Leave the cursor where it is: the line that it was to return to will not come."""
+        self._return_to = None
+        self.arm()
 
     def refresh_lines_changed(self) -> None:
         """Redraw the lines, or cells, that differ from what is on the screen."""
@@ -412,7 +427,7 @@ class FleetTable(CursorView, can_focus=True):
 
     def put_cursor(self, index: int) -> None:
         """Move the cursor on behalf of the user: its row counts as selected."""
-        self._lost_id = None
+        self._lost_id = self._return_to = None
         self._armed = True
         self._put_cursor(index, by_user=True)
 

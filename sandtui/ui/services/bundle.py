@@ -11,6 +11,7 @@ from sandtui.config.jobs import JobFile
 from sandtui.config.paths import Paths
 from sandtui.config.presets import PresetStore
 from sandtui.config.settings import Settings
+from sandtui.config.view_states import ViewStates
 from sandtui.fleet.commands.line.history import CommandHistory
 from sandtui.fleet.inventory.preferences import Preferences
 from sandtui.fleet.keymap import Keymap
@@ -41,6 +42,7 @@ class Services:
     settings: Settings
     keymap: Keymap
     preferences: Preferences
+    view_states: ViewStates
     presets: PresetStore
     command_history: CommandHistory
     job_file: JobFile
