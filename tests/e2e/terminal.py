@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import struct
 import termios
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,19 @@ ALTERNATE = 1049
 
 FILLING = b"\0"
 """Fills a terminal that is not read; the program writes none."""
+
+RUNNING, ENDED = "●", "○"
+
+
+def listed(sign: str, name: str) -> re.Pattern[str]:
+    """Return the pattern of a line of the fleet, which has the word of a status only where there is room for it."""
+    return re.compile(rf"{sign}( [A-Z]+)? +{re.escape(name)}")
+
+
+def lists(sign: str, name: str) -> Callable[[str], bool]:
+    """Return whether a screen lists a sandbox."""
+    return lambda text: listed(sign, name).search(text) is not None
+
 
 KEYS = {
     "enter": "\r",

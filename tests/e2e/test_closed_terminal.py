@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.e2e.terminal import Terminal
+from tests.e2e.terminal import RUNNING, Terminal, lists
 from tests.e2e.test_dashboard import SANDTUI, environment, leave
 from tests.e2e.test_shell import LEAVE, make
 
@@ -36,7 +36,7 @@ async def choose(terminal, name):
     await terminal.press("/")
     await terminal.until("f1 help")
     await terminal.press(*name, "enter")
-    await terminal.until(lambda text: f"● RUNNING    {name}" in text and "enter open" in text)
+    await terminal.until(lambda text: lists(RUNNING, name)(text) and "enter open" in text)
 
 
 def ended_well(log):

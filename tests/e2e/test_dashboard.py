@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import start_platform
-from tests.e2e.terminal import Terminal
+from tests.e2e.terminal import ENDED, RUNNING, Terminal, lists
 
 SANDTUI = [sys.executable, "-m", "sandtui"]
 
@@ -49,7 +49,7 @@ async def test_create_exec_and_delete_by_keys(remote, columns, lines):
         await terminal.until("f1 help")
         await terminal.press(*f"#size={columns}", "enter")
         await terminal.until("? help")
-        await terminal.until(lambda text: f"● RUNNING    {name}" in text)
+        await terminal.until(lists(RUNNING, name))
         await terminal.press("x")
         await terminal.until(f"Command · {name}")
         await terminal.press(*"echo out; echo err >&2; exit 7", "enter")
@@ -73,12 +73,12 @@ async def test_create_exec_and_delete_by_keys(remote, columns, lines):
         await terminal.until("Delete 1 sandbox")
         await terminal.press("enter")
         await terminal.until("enter open")
-        assert f"● RUNNING    {name}" in terminal.text, "enter cancels"
+        assert lists(RUNNING, name)(terminal.text), "enter cancels"
         await terminal.press("D")
         await terminal.until("y confirm")
         await asyncio.sleep(0.2)
         await terminal.press("y")
-        await terminal.until(f"○ TERMINATED {name}")
+        await terminal.until(lists(ENDED, name))
         await leave(terminal)
 
 
@@ -113,10 +113,10 @@ async def test_without_a_key_the_local_platform_starts_and_is_found_again(tmp_pa
             await terminal.press("n")
             await terminal.until("New sandbox")
             await terminal.press(*"survivor", "ctrl+s")
-            await terminal.until("● RUNNING    survivor")
+            await terminal.until(lists(RUNNING, "survivor"))
             await leave(terminal)
         async with Terminal(SANDTUI, env) as terminal:
-            await terminal.until("● RUNNING    survivor")
+            await terminal.until(lists(RUNNING, "survivor"))
             await leave(terminal)
     finally:
         stopped = subprocess.run([*SANDTUI, "local", "stop"], env=env, capture_output=True, text=True, check=True)
@@ -260,7 +260,7 @@ async def test_a_shell_takes_the_terminal_and_gives_it_back(remote, kind):
         await terminal.until("f1 help")
         await terminal.press(*f"shell-{kind}", "enter")
         await terminal.until("? help")
-        await terminal.until(lambda text: f"● RUNNING    shell-{kind}" in text)
+        await terminal.until(lists(RUNNING, f"shell-{kind}"))
         await terminal.press("S")
         await terminal.until("ctrl+d to leave")
         await terminal.press(*"echo sum-$((40+2)); stty size; tty", "enter")
@@ -272,7 +272,7 @@ async def test_a_shell_takes_the_terminal_and_gives_it_back(remote, kind):
         await terminal.until("^C")
         await terminal.press(*"exit 5", "enter")
         await terminal.until("exited with code 5")
-        await terminal.until(f"● RUNNING    shell-{kind}")
+        await terminal.until(lists(RUNNING, f"shell-{kind}"))
         await leave(terminal)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.terminal import Terminal
+from tests.e2e.terminal import RUNNING, Terminal, lists
 from tests.e2e.test_dashboard import SANDTUI, environment, leave
 
 
@@ -20,7 +20,7 @@ async def open_files(terminal, name: str) -> None:
     await terminal.press("/")
     await terminal.until("f1 help")
     await terminal.press(*name, "enter")
-    await terminal.until(lambda text: f"● RUNNING    {name}" in text and "? help" in text)
+    await terminal.until(lambda text: lists(RUNNING, name)(text) and "? help" in text)
     await terminal.press("f")
     await terminal.until(lambda text: "Transfers" in text and "/workspace" in text and "ago" in text)
 

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from tests.conftest import start_platform
-from tests.e2e.terminal import Terminal
+from tests.e2e.terminal import ENDED, Terminal, lists
 from tests.e2e.test_closed_terminal import choose
 from tests.e2e.test_dashboard import SANDTUI, environment, leave
 from tests.e2e.test_shell import make
@@ -133,7 +133,7 @@ async def test_a_shell_in_a_sandbox_that_ended_is_reported(platform_process, rem
             await client.delete(sandbox_id)
         await terminal.press("S")
         await terminal.until("Can't open a shell in over")
-        await terminal.until(lambda text: "Connecting to" not in text and "TERMINATED over" in text)
+        await terminal.until(lambda text: "Connecting to" not in text and lists(ENDED, "over")(text))
         await terminal.press("S")
         await terminal.until("status is")
         assert b"\x1b[?1049l" not in terminal.raw

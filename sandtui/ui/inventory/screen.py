@@ -302,9 +302,9 @@ class FleetScreen(AppScreen):
         if session is not None and self._view is None:
             self._view = FleetView(session.store, self.services.clock)
             session.refresher.visible_ids = lambda: self.lines.visible_ids
-            self._recall(self._view)
+            self._recall()
 
-    def _recall(self, view: FleetView) -> None:
+    def _recall(self) -> None:
         """Show the list of a new connection as it was left, and what the user typed meanwhile."""
         typed = self.query_one("#filter", Input).value
         if not self._memory.is_elsewhere and self._left is not None:
