@@ -119,6 +119,7 @@ class BulkPlan:
     """An operation and its sandboxes. ``passed_over`` counts those that are not eligible.
 
     ``spared`` are skipped by default, counted by reason; ``unspared`` are included in spite of one.
+    ``group`` names the group that they are all of, if one was acted on as a whole.
     ``folder`` is the working directory of a job and ``user`` who runs it, if not the platform's defaults.
     A deletion by label also reaches sandboxes that are unknown here: ``reach`` is the platform's count.
     """
@@ -130,6 +131,7 @@ class BulkPlan:
     value: str = ""
     folder: str = ""
     user: str = ""
+    group: str = ""
     reach: int | None = None
     by_label: tuple[str, ...] = ()
     spared: Counter[str] = field(default_factory=Counter)

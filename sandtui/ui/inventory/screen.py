@@ -13,7 +13,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from sandtui.fleet.inventory.bulk_plan import DELETE, EGRESS, MEASURE, RUN
+from sandtui.fleet.inventory.bulk_plan import DELETE, EGRESS, MEASURE, RUN, Verb
 from sandtui.fleet.inventory.groups import Group, grouping, groupings
 from sandtui.fleet.inventory.heat import MEASURES
 from sandtui.fleet.inventory.preferences import Preferences
@@ -649,15 +649,39 @@ class FleetScreen(AppScreen):
         elif line is not None:
             self.services.navigator.open_detail(line.id)
 
+    @property
+    def group(self) -> Group | None:
+        """The group whose header has the cursor, unless marks are what is acted on."""
+        line = self.table.cursor_line
+        return line if isinstance(line, Group) and self._view is not None and not self._view.marks else None
+
+    @property
+    def several(self) -> list[Row]:
+        """What is acted on as a whole: the marked rows, or those of the group under the cursor."""
+        if self._view is not None and self._view.marks:
+            return self._view.marked
+        return list(self.group.rows) if self.group is not None else []
+
+    def _ask_bulk(self, verb: Verb, rows: Sequence[Row]) -> None:
+        """Show the plan of an operation on :attr:`several`."""
+        group = self._group_title(self.group) if self.group is not None else ""
+        self.services.bulk.ask(verb, rows, self._hidden_marks(), group=group)
+
+    def _group_title(self, group: Group) -> str:
+        by = self._view.grouping.title if self._view is not None and self._view.grouping is not None else ""
+        return f"{by} {group.key}"
+
     def action_exec(self) -> None:
-        marked = self._view.marked if self._view is not None else []
-        running = [row for row in marked if row.status == "RUNNING"]
+        several = self.several
+        running = [row for row in several if row.status == "RUNNING"]
         if len(running) > 1:
-            if len(running) < len(marked):
-                self.services.notifier.notify(f"{len(marked) - len(running):,} marked sandboxes skipped (not running)")
+            if len(running) < len(several):
+                what = "in the group" if self.group is not None else "marked"
+                count = len(several) - len(running)
+                self.services.notifier.notify(f"{_sandboxes(count)} {what} skipped (not running)")
             self.services.navigator.open_fan_out(running)
-        elif marked and not running:
-            self.services.notifier.refuse(self.services.bulk.why_none(RUN, marked), "exec")
+        elif several and not running:
+            self.services.notifier.refuse(self.services.bulk.why_none(RUN, several), "exec")
         elif running:
             self.services.navigator.open_console(running[0].id)
         elif (row := self.target) is not None:
@@ -667,13 +691,19 @@ class FleetScreen(AppScreen):
         self.services.navigator.open_latest_fan_out()
 
     def action_shell(self) -> None:
-        rows = self._view.marked if self._view is not None and self._view.marks else [self.target]
-        if len(rows) > MOST_SHELLS:
+        several, group = self.several, self.group
+        # Of a group nobody has chosen those that have ended.
+        rows = several if group is None else [row for row in several if row.status == "RUNNING"]
+        if group is not None and not rows:
+            self.services.notifier.refuse(self.services.bulk.why_none(RUN, several), "shell")
+        elif len(rows) > MOST_SHELLS:
+            has = "marked" if group is None else "in the group run"
             self.services.notifier.notify(
-                f"{len(rows):,} sandboxes marked, but at most {MOST_SHELLS} shells open at once: mark fewer", "warning"
+                f"{len(rows):,} sandboxes {has}, but at most {MOST_SHELLS} shells open at once: mark fewer", "warning"
             )
         else:
-            self.services.navigator.open_shells([row.id for row in rows if row is not None])
+            chosen = rows or ([self.target] if self.target is not None else [])
+            self.services.navigator.open_shells([row.id for row in chosen])
 
     def action_whole_shell(self) -> None:
         if (row := self.target) is not None:
@@ -683,13 +713,13 @@ class FleetScreen(AppScreen):
         self.services.navigator.open_recordings()
 
     def action_files(self) -> None:
-        marked = self._view.marked if self._view is not None else []
-        rows = marked or ([self.target] if self.target is not None else [])
+        several = self.several
+        rows = several or ([self.target] if self.target is not None else [])
         running = [row.id for row in rows if row.status == "RUNNING"]
         if running:
             self.services.navigator.open_files(running)
         else:
-            why = self.services.bulk.why_none(RUN, rows) if marked else "Select a running sandbox to browse its files"
+            why = self.services.bulk.why_none(RUN, rows) if several else "Select a running sandbox to browse its files"
             self.services.notifier.refuse(why, "files")
 
     def action_ports(self) -> None:
@@ -698,21 +728,21 @@ class FleetScreen(AppScreen):
         self.services.navigator.open_ports(row.id if row is not None else None, marks)
 
     def action_egress(self) -> None:
-        view, row = self._view, self.target
-        if view is not None and view.marks:
-            self.services.bulk.ask(EGRESS, view.marked, self._hidden_marks())
+        several, row = self.several, self.target
+        if several:
+            self._ask_bulk(EGRESS, several)
         elif row is not None and not EGRESS.possible(row):
             self.services.notifier.refuse(self.services.bulk.why_none(EGRESS, [row]), "egress")
         elif row is not None:
             edit_egress(self.app, self.services, row)
 
     def action_jobs(self) -> None:
-        row, marks = self.target, self._view.marks if self._view is not None else ()
-        self.services.navigator.open_jobs([*marks] or ([row.id] if row is not None else []))
+        rows = self.several or ([self.target] if self.target is not None else [])
+        self.services.navigator.open_jobs([row.id for row in rows])
 
     def action_logs(self) -> None:
-        if self._view is not None and self._view.marks:
-            self.services.navigator.open_logs([row.id for row in self._view.marked])
+        if several := self.several:
+            self.services.navigator.open_logs([row.id for row in several])
         elif (row := self.target) is not None:
             self.services.navigator.open_log(row.id)
 
@@ -774,23 +804,23 @@ class FleetScreen(AppScreen):
             self.show_marks()
 
     def chosen_rows(self) -> Sequence[Row]:
-        """Return the marked rows, or the current one if the user has moved the cursor to it."""
+        """Return the marked rows, or those under the cursor if the user has moved it there."""
         if self._view is None:
             return []
         if self._view.marks:
             return self._view.marked
-        row = self.target
-        if row is not None and not self.table.armed:
+        rows = self.several or ([self.target] if self.target is not None else [])
+        if rows and not self.table.armed:
             key = self.services.key_of("fleet.delete")
             reason = f"Nothing is selected: the list changed. Move the cursor, then press {key}"
             self.services.notifier.refuse(reason, "delete")
             return []
-        return [row] if row is not None else []
+        return rows
 
     def action_delete(self) -> None:
         rows = self.chosen_rows()
         if rows:
-            self.services.bulk.ask(DELETE, rows, self._hidden_marks())
+            self._ask_bulk(DELETE, rows)
 
     def action_many(self) -> None:
         view = self._view
@@ -798,9 +828,12 @@ class FleetScreen(AppScreen):
             return
         if view.marks:
             self.services.bulk.choose(view.marked, self._hidden_marks(), f"Bulk actions · {len(view.marks):,} marked")
+        elif (group := self.group) is not None:
+            what = f"Bulk actions · {_sandboxes(len(group.rows))}, {clean(self._group_title(group))}"
+            self.services.bulk.choose(group.rows, 0, what, group=self._group_title(group))
         elif view.count:
             matching = f" matching {view.query.text}" if view.query else ""
-            what = f"Bulk actions · {view.count:,} {'sandbox' if view.count == 1 else 'sandboxes'}{matching}"
+            what = f"Bulk actions · {_sandboxes(view.count)}{matching}"
             # The platform can delete by label only what a filter of nothing but labels matches.
             labels = view.query.labels if len(view.query.labels) == len(view.query.term.terms) else ()
             self.services.bulk.choose(view.rows, 0, what, labels)
@@ -809,8 +842,8 @@ class FleetScreen(AppScreen):
         view = self._view
         if view is None:
             return
-        if view.marks:
-            self.services.bulk.ask(MEASURE, view.marked, self._hidden_marks())
+        if several := self.several:
+            self._ask_bulk(MEASURE, several)
         else:
             rows = [row for row in view.measurable if is_unmeasured(row) or not view.unmeasured]
             self.services.bulk.ask(MEASURE, rows, shown={row.id for row in view.rows})
@@ -933,6 +966,8 @@ class FleetScreen(AppScreen):
         marks = len(self._view.marks) if self._view is not None else 0
         if marks:
             return f"{marks:,} marked"
+        if (group := self.group) is not None:
+            return f"{len(group.rows):,} in {group.key}"
         return self.target.sandbox.name if self.target is not None else ""
 
     def why_not(self, action: str) -> str:
@@ -942,7 +977,7 @@ class FleetScreen(AppScreen):
             return f"The window is too narrow for the inspector: press {key('fleet.open')} for details"
         if action in NEEDS_ROW | NEEDS_LINE | NEEDS_ROWS | NEEDS_VIEW and view is None:
             return f"Not connected: press {key('app.refresh')} to retry"
-        if view is None or (action in WORKS_ON_MARKS and view.marks):
+        if view is None or (action in WORKS_ON_MARKS and self.several):
             return ""
         if action in {"next_measure", "previous_measure"} and not self.shows_map:
             return f"Open the map first: press {key('fleet.map')}"
@@ -979,3 +1014,7 @@ class FleetScreen(AppScreen):
         if field.has_focus or field.value or view.marks or self.table.range_ids:
             return ""
         return f"No filter and no marks to clear. Press {self.services.key_of('fleet.quit')} to quit"
+
+
+def _sandboxes(count: int) -> str:
+    return f"{count:,} {'sandbox' if count == 1 else 'sandboxes'}"

@@ -44,6 +44,8 @@ def plan_list(plan: BulkPlan, now: datetime, most: int = SHOWN) -> Content:
 def plan_text(plan: BulkPlan, where: str) -> Content:
     """Return the warning, the counts, the context and what is skipped."""
     rows: list[Content] = []
+    if plan.group:
+        rows.append(content(Piece("group: ", "dim"), outside(plan.group, "bright"), Piece(f"  {plan.count:,}", "dim")))
     if plan.value:
         rows.append(content(Piece(f"{plan.verb.asks}: ", "dim"), outside(plan.value, "bright")))
     if plan.folder:

@@ -69,8 +69,13 @@ class BulkActions:
         self._clipboard, self._files, self._navigator = clipboard, files, navigator
         self._shown = 0
 
-    def choose(self, rows: Sequence[Row], hidden: int, what: str, labels: Sequence[str] = ()) -> None:
-        """Ask for an action on some rows; ``what`` describes the selection, ``labels`` are their common labels."""
+    def choose(
+        self, rows: Sequence[Row], hidden: int, what: str, labels: Sequence[str] = (), *, group: str = ""
+    ) -> None:
+        """Ask for an action on some rows; ``what`` describes the selection, ``labels`` are their common labels.
+
+        ``group`` names the group that they are.
+        """
         choices = [
             Choice(verb.id, _LETTERS[verb.id], verb.menu_title, f"{verb.words} · {able:,} of {len(rows):,}")
             for verb in VERBS
@@ -92,7 +97,7 @@ class BulkActions:
                     self._shown = len(rows)
                     self._count_labels(labels)
                 else:
-                    self.ask(verb, rows, hidden)
+                    self.ask(verb, rows, hidden, group=group)
 
             text = f"{verb.menu_title} › {len(rows):,} sandboxes"
             if not verb.dangerous:
@@ -103,14 +108,17 @@ class BulkActions:
 
         self._app.push_screen(ChooseDialog(what, choices), chosen)
 
-    def ask(self, verb: Verb, rows: Sequence[Row], hidden: int = 0, shown: Set[str] | None = None) -> None:
+    def ask(
+        self, verb: Verb, rows: Sequence[Row], hidden: int = 0, shown: Set[str] | None = None, *, group: str = ""
+    ) -> None:
         """Ask for the verb's value, if it needs one, and show the plan.
 
-        ``hidden`` is the number of rows hidden by the filter, ``shown`` the visible ones.
+        ``hidden`` is the number of rows hidden by the filter, ``shown`` the visible ones. ``group`` names the group
+        that the rows are.
         """
 
         def planned(*, spare: bool) -> BulkPlan:
-            plan = make_plan(verb, rows, hidden, spare=spare)
+            plan = replace(make_plan(verb, rows, hidden, spare=spare), group=group)
             return plan if shown is None else replace(plan, hidden=sum(row.id not in shown for row in plan.rows))
 
         plan = planned(spare=True)
@@ -130,7 +138,7 @@ class BulkActions:
 
         def on_result(value: str | None) -> None:
             if value:
-                self._with_value(make_plan(verb, rows, hidden, value))
+                self._with_value(replace(make_plan(verb, rows, hidden, value), group=group))
 
         self._app.push_screen(
             ValueDialog(plan.title, verb.asks, verb.example, lambda value: _problem(verb, value)), on_result

@@ -92,6 +92,118 @@ async def test_groups_open_close_and_mark_as_one():
         assert fleet.view.line_count == 40
 
 
+async def on_header(pilot, key):
+    """Put the cursor on the header of a group of statuses."""
+    app = await settled(pilot)
+    await pilot.press("z", "1")
+    await until(pilot, lambda: app.screen.view.grouping is not None)
+    fleet = app.screen
+    group = next(each for each in fleet.view.groups if each.key == key)
+    assert fleet.table.move_to(group.id)
+    return app, group
+
+
+OPENED = {
+    "fleet.exec": ("open_fan_out", lambda rows: [row.id for row in rows]),
+    "fleet.files": ("open_files", list),
+    "fleet.logs": ("open_logs", list),
+    "fleet.jobs": ("open_jobs", list),
+}
+
+
+@pytest.mark.parametrize("action", OPENED)
+async def test_what_is_opened_from_the_header_of_a_group_is_the_group(monkeypatch, action):
+    app = World()
+    async with app.run_test(size=WIDE) as pilot:
+        _, group = await on_header(pilot, "RUNNING")
+        name, ids = OPENED[action]
+        opened = []
+        monkeypatch.setattr(app.services.navigator, name, lambda rows: opened.append(ids(rows)))
+        app.services.run_action(action)
+        await until(pilot, lambda: opened)
+        assert len(group.rows) == 22
+        assert sorted(opened[0]) == sorted(row.id for row in group.rows)
+
+
+async def test_shells_are_opened_of_a_small_group_only(monkeypatch):
+    app = World(fleet=16)
+    async with app.run_test(size=WIDE) as pilot:
+        _, group = await on_header(pilot, "RUNNING")
+        assert 1 < len(group.rows) <= 12
+        opened = []
+        monkeypatch.setattr(app.services.navigator, "open_shells", opened.append)
+        app.services.run_action("fleet.shell")
+        await until(pilot, lambda: opened)
+        assert sorted(opened[0]) == sorted(row.id for row in group.rows)
+
+
+async def test_too_many_shells_are_refused_with_the_number_of_the_group():
+    app = World()
+    told = []
+    app.services.notifier.notify = lambda words, severity="information": told.append(words)
+    async with app.run_test(size=WIDE) as pilot:
+        await on_header(pilot, "RUNNING")
+        app.services.run_action("fleet.shell")
+        await until(pilot, lambda: told)
+        assert "22 sandboxes in the group" in told[0]
+
+
+@pytest.mark.parametrize("action", ["fleet.delete", "fleet.measure"])
+async def test_the_plan_of_a_group_names_it_and_counts(action):
+    app = World()
+    async with app.run_test(size=WIDE) as pilot:
+        await on_header(pilot, "RUNNING")
+        app.services.run_action(action)
+        await until(pilot, lambda: isinstance(app.screen, PlanDialog))
+        await pilot.pause()
+        text = text_of(app)
+        assert "group: status RUNNING" in text
+        assert "22" in text
+
+
+async def test_the_menu_of_a_group_is_about_the_group():
+    app = World()
+    async with app.run_test(size=WIDE) as pilot:
+        await on_header(pilot, "RUNNING")
+        app.services.run_action("fleet.many")
+        await until(pilot, lambda: isinstance(app.screen, ChooseDialog))
+        await pilot.pause()
+        assert "22 sandboxes, status RUNNING" in text_of(app)
+        await pilot.press("D")
+        await until(pilot, lambda: isinstance(app.screen, PlanDialog))
+        await pilot.pause()
+        assert "group: status RUNNING" in text_of(app)
+
+
+async def test_marks_come_before_the_group_under_the_cursor():
+    app = World()
+    async with app.run_test(size=WIDE) as pilot:
+        await on_header(pilot, "RUNNING")
+        await pilot.press("space")
+        fleet = app.screen
+        assert len(fleet.view.marks) == 22
+        assert fleet.table.move_to(fleet.view.groups[0].id)
+        app.services.run_action("fleet.delete")
+        await until(pilot, lambda: isinstance(app.screen, PlanDialog))
+        await pilot.pause()
+        assert "Delete 22" in text_of(app)
+        assert "group:" not in text_of(app)
+
+
+async def test_a_group_that_news_brought_under_the_cursor_is_not_deleted():
+    app = World()
+    async with app.run_test(size=WIDE) as pilot:
+        _, group = await on_header(pilot, "PAUSED")
+        fleet, store = app.screen, app.services.platform.session.store
+        store.remove([row.id for row in group.rows])
+        fleet.view.update()
+        fleet.show_rows()
+        assert fleet.view.place(group.id) is None
+        assert not fleet.table.armed
+        app.services.run_action("fleet.delete")
+        await until(pilot, lambda: isinstance(app.screen, RefusalDialog))
+
+
 async def test_ranges_are_marked_from_the_anchor_to_the_cursor():
     app = World()
     async with app.run_test(size=WIDE) as pilot:
