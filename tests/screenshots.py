@@ -132,6 +132,7 @@ SCREENS: dict[str, Steps] = {
     "requests": test_activity.requests_shown,
     "views": keys("v"),
     "groups": keys("z", "6", "j"),
+    "map": keys("number_sign", "right_square_bracket"),
     "delete": keys("asterisk", "D"),
     "help": keys("question_mark"),
 }

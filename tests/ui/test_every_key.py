@@ -78,6 +78,12 @@ async def _(pilot):
     await until(pilot, lambda: app.screen.marked)
 
 
+@state("fleet, as a map", "fleet")
+async def _(pilot):
+    await settled(pilot)
+    await pilot.press("number_sign", "z", "1")
+
+
 @state("detail", "detail")
 async def _(pilot):
     await settled(pilot)

@@ -41,7 +41,7 @@ def detail(row: Row, now: datetime, width: int, key: KeyOf) -> Content:
     sandbox = row.sandbox
     rows = [
         _status_line(row, now, full=True),
-        *_reason(sandbox, key("detail.clone")),
+        *(_line("" if index else "Reason", told) for index, told in enumerate(_reason(sandbox, key("detail.clone")))),
         content(""),
         _line("Name", outside(sandbox.name)),
         _line("Id", outside(sandbox.id)),
@@ -70,9 +70,11 @@ def panel(row: Row, activity: SandboxActivity, width: int, height: int, key: Key
     The end of the log fills the lines that the rest leaves.
     """
     sandbox, now = row.sandbox, activity.now
+    # Without a label, sentences have the width of both columns.
+    head = [_status_line(row, now, full=False)]
+    for told in _reason(sandbox, key("fleet.clone")):
+        head += content(told).wrap(width) if width > 0 else []
     rows = [
-        _status_line(row, now, full=False),
-        *_reason(sandbox, key("fleet.clone")),
         content(""),
         _line("Image", outside(sandbox.docker_image)),
         _line("Size", _size(sandbox)),
@@ -86,7 +88,7 @@ def panel(row: Row, activity: SandboxActivity, width: int, height: int, key: Key
         *([_line("Secrets", *_secrets(sandbox, full=False))] if sandbox.secrets else ()),
         _line("Id", outside(sandbox.id, "dim")),
     ]
-    rows = _hung(rows, width)
+    rows = [*head, *_hung(rows, width)]
     for section in sections(activity, width):
         rows += [content(""), *section]
     # At the bottom, where it moves nothing when it arrives.
@@ -118,8 +120,9 @@ def _status_line(row: Row, now: datetime, *, full: bool) -> Content:
     return content(*pieces)
 
 
-def _reason(sandbox: Sandbox, clone_key: str) -> list[Content]:
-    rows: list[Content] = []
+def _reason(sandbox: Sandbox, clone_key: str) -> list[Piece]:
+    """Return why it ended, and what to do about it."""
+    told: list[Piece] = []
     cause = (sandbox.error_message or sandbox.termination_reason or "").removesuffix(".")
     reason = " · ".join(filter(None, (sandbox.error_type, cause)))
     exit_code = "" if sandbox.exit_code is None else f"exit code {sandbox.exit_code}"
@@ -127,11 +130,11 @@ def _reason(sandbox: Sandbox, clone_key: str) -> list[Content]:
         reason = f"{reason} ({exit_code})" if reason else exit_code
     if reason:
         failed = sandbox.status in {"ERROR", "TIMEOUT"}
-        rows.append(_line("Reason", Piece(clean(reason), "bad" if failed else "dim")))
+        told.append(Piece(clean(reason), "bad" if failed else "dim"))
     advice = ADVICE.get(sandbox.error_type or "")
     if advice:
-        rows.append(_line("", Piece(advice.replace("{clone}", clone_key), "info")))
-    return rows
+        told.append(Piece(advice.replace("{clone}", clone_key), "info"))
+    return told
 
 
 def _times(sandbox: Sandbox, now: datetime, *, full: bool) -> list[Content]:

@@ -253,6 +253,8 @@ class HeatMap(RoleView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         base, width = self.rich_style, self.size.width
         line, view = self.scroll_offset.y + y, self._view
+        if not self._lines:
+            return self._empty_line(y, width, base)
         if view is None or line >= len(self._lines):
             return Strip.blank(width, base)
         part = self._lines[line]
@@ -271,6 +273,14 @@ class HeatMap(RoleView, can_focus=True):
             if isinstance(row, Row):
                 segments += self._cell_segments(row, index, now, base)
         return Strip(segments).adjust_cell_length(width, base)
+
+    def _empty_line(self, y: int, width: int, base: Style) -> Strip:
+        """Draw a line of what the list says when it has no rows."""
+        empty = self.table.empty
+        index = y - max(0, (self._height - len(empty)) // 3)
+        pieces = empty[index] if 0 <= index < len(empty) else []
+        before = max(0, (width - sum(width_of(piece.text) for piece in pieces)) // 2)
+        return Strip(self.segments([Piece(" " * before), *pieces], base)).adjust_cell_length(width, base)
 
     def _cell_segments(self, row: Row, index: int, now: float, base: Style) -> list[Segment]:
         view = self._view

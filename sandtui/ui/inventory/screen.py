@@ -206,7 +206,8 @@ class FleetScreen(AppScreen):
             if self.table.is_waiting:
                 self.table.stop_waiting()
         self._show_empty()
-        self.table.set_class(message.freshness.phase in {Phase.OFFLINE, Phase.UNAUTHORIZED}, "-stale")
+        for each in (self.table, self.heat_map):
+            each.set_class(message.freshness.phase in {Phase.OFFLINE, Phase.UNAUTHORIZED}, "-stale")
 
     def on_exposures_arrived(self, _: ExposuresArrived) -> None:
         if self._view is not None:

@@ -144,6 +144,19 @@ async def test_the_filter_and_the_groups_are_those_of_the_list():
         assert fleet.table.cursor_line is fleet.view.groups[1]
 
 
+async def test_a_map_without_sandboxes_says_why():
+    app = World()
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await pilot.press("number_sign", "slash", *"nowhere", "enter")
+        await until(pilot, lambda: app.screen.view.count == 0)
+        await until(pilot, lambda: "No sandbox" in text_of(app))
+        await pilot.press("down", "pageup", "G", "left")
+        await pilot.click(HeatMap, offset=(3, 3))
+        await pilot.press("escape")
+        await until(pilot, lambda: "rollout-0002" in text_of(app))
+
+
 async def test_a_cell_is_chosen_by_a_click_and_opened_by_two():
     app = World()
     async with app.run_test(size=WIDE) as pilot:

@@ -45,7 +45,12 @@ async def test_the_reason_comes_first_and_then_the_log_of_what_has_failed():
         row = app.screen.target
         await until(pilot, lambda: "platform: error:" in panel_text(app))
         shown = panel_text(app)
-        assert shown.index("ERROR") < shown.index("Reason") < shown.index("Image") < shown.index("Log ─")
+        assert (
+            shown.index("✖ ERROR")
+            < shown.index("The start command ended")
+            < shown.index("Image")
+            < shown.index("Log ─")
+        )
         assert asked == [row.id]
         for key in ("j", "k", "j", "k"):
             await pilot.press(key)
