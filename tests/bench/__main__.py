@@ -21,6 +21,7 @@ BENCHES = {
     "start": "From the command to the first frame and the live fleet",
     "command_line": "The command line beside the official one",
     "sandboxes": "Real sandboxes: create, hold, delete",
+    "checkpoints": "Checkpoints, and forks beside creates",
     "cycles": "The platform under load",
     "neighbours": "A command beside a sandbox that takes all it can get",
     "isolation": "What isolation costs",

@@ -209,6 +209,8 @@ class Sandbox(WireModel):
     kubernetes_job_id: str | None = None
     registry_credentials_id: str | None = None
     pending_image_build_id: str | None = None
+    checkpoint_id: str | None = None
+    """The checkpoint that it was created from, where the platform says so."""
 
     @property
     def is_finished(self) -> bool:

@@ -155,6 +155,22 @@ async def test_what_was_stopped_before_stays_stopped(machine: Api) -> None:
     assert states.split() in (["T", "S"], ["T", "R"])
 
 
+async def test_nothing_is_deleted_while_it_is_in_use(isolated: Api) -> None:
+    box = await isolated.running()
+    await isolated.output(box, "head -c 30000000 /dev/urandom > /data/large")
+    pending = (await isolated.call("POST", f"/sandbox/{box}/checkpoints")).json()["id"]
+    assert (await isolated.call("DELETE", f"/sandbox/checkpoints/{pending}")).status_code == 409
+    early = await isolated.call("POST", "/sandbox", json={"name": "copy", "checkpoint_id": pending})
+    assert (early.status_code, "PENDING" in early.text or "FROZEN" in early.text) == (409, True)
+    await durable(isolated, pending)
+    await isolated.call("DELETE", f"/sandbox/{box}")
+    copy = (await isolated.call("POST", "/sandbox", json={"name": "copy", "checkpoint_id": pending})).json()
+    assert copy["checkpointId"] == pending
+    assert (await isolated.call("DELETE", f"/sandbox/checkpoints/{pending}")).status_code == 409
+    assert (await isolated.until(copy["id"], "RUNNING", "ERROR"))["status"] == "RUNNING"
+    assert (await isolated.call("DELETE", f"/sandbox/checkpoints/{pending}")).status_code == 200
+
+
 async def test_many_checkpoints_at_once(isolated: Api) -> None:
     boxes = [await isolated.running() for _ in range(3)]
     begun = [
