@@ -37,7 +37,7 @@ ACTIONS = (
     Action("fleet.fold", ("Z",), "fold", "Collapse or expand all groups"),
     Action("fleet.columns", ("c",), "columns", "Configure columns", command="columns"),
     Action("fleet.active", ("a",), "ended", "Toggle ended sandboxes"),
-    Action("fleet.inspector", ("d",), "inspector", "Toggle the inspector"),
+    Action("fleet.inspector", ("d",), "details", "Toggle the details panel"),
     Action("fleet.map", ("number_sign",), "map", "Show the fleet as a map, one cell per sandbox", command="map"),
     Action("fleet.next_measure", ("right_square_bracket",), "next measure", "Map: next measure (status, age, CPU…)"),
     Action("fleet.previous_measure", ("left_square_bracket",), "previous measure", "Map: previous measure"),

@@ -18,8 +18,10 @@ from textual.keys import Keys
 from textual.message import Message
 
 ESC = 0x1B
-ESCAPE_SECONDS = 0.02
-"""How long Escape waits for the rest of a sequence. Terminals send a sequence in one write; see ``$ESCDELAY``."""
+ESCAPE_SECONDS = 0.01
+"""How long Escape waits for the rest of a sequence, as tmux does by default: terminals send one in one write.
+
+``$ESCDELAY`` changes it."""
 
 SLOW_ESCAPE_SECONDS = 0.15
 """How long Escape waits on a connection that has split a sequence behind it."""
