@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from sandtui.config.paths import Paths, write_private
-from sandtui.fleet.creation.form import BY_ID
-from sandtui.fleet.creation.values import only_references
+from sandtui.config.paths import Paths, read_text, write_private
+from sandtui.fleet.creation.form import BY_ID, saved_text
+from sandtui.fleet.fields import FOLDED_FIRST, SECTIONS
 
 WRITE_AFTER = 0.5
 """Seconds without a change before a draft is written."""
@@ -29,7 +29,7 @@ def read_draft(paths: Paths) -> dict[str, str]:
 async def write_draft(paths: Paths, values: Mapping[str, str]) -> None:
     """Write the draft after a moment without changes. Secrets are stored as references only, never as values."""
     await asyncio.sleep(WRITE_AFTER)
-    kept = {key: _without_secrets(key, value) for key, value in values.items() if key in BY_ID}
+    kept = {key: saved_text(key, value) for key, value in values.items() if key in BY_ID}
     with contextlib.suppress(OSError):
         if kept:
             await asyncio.to_thread(write_private, paths.draft, json.dumps(kept))
@@ -37,5 +37,13 @@ async def write_draft(paths: Paths, values: Mapping[str, str]) -> None:
             paths.draft.unlink(missing_ok=True)
 
 
-def _without_secrets(key: str, value: str) -> str:
-    return only_references(value) if BY_ID[key].secret else value
+def read_folded(paths: Paths) -> frozenset[str]:
+    """Return the folded sections of the form; those that are rarely used until the user has chosen."""
+    lines = read_text(paths.folded).splitlines()
+    return frozenset(lines[1:]) & frozenset(SECTIONS) if lines else FOLDED_FIRST
+
+
+async def write_folded(paths: Paths, folded: Iterable[str]) -> None:
+    """Write the folded sections of the form."""
+    with contextlib.suppress(OSError):
+        await asyncio.to_thread(write_private, paths.folded, "\n".join(["folded sections:", *sorted(folded)]) + "\n")

@@ -49,6 +49,11 @@ class Paths:
         return self.state / "create-draft.json"
 
     @property
+    def folded(self) -> Path:
+        """The names of the folded sections of the create form."""
+        return self.state / "create-folded"
+
+    @property
     def fleet(self) -> Path:
         """The settings of the sandbox list: columns, sort order, views."""
         return self.state / "fleet.json"

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 SECTIONS = ("Basics", "Fleet", "Resources", "Lifetime", "Placement", "Environment")
 """The sections of the create form, in order. "Fleet" holds what is about the launch rather than one sandbox."""
 
+FOLDED_FIRST = frozenset({"Placement"})
+"""The sections that are rarely used: folded until the user opens them."""
+
 LAUNCH_LABEL = "launch="
 """Begins the label that says which launch created a sandbox. It is added to a request, and never copied from one."""
 

@@ -199,7 +199,7 @@ def test_form_as_code(snap_compare):
     picture(
         snap_compare,
         WIDE,
-        keys("n", *"abc", "tab", "tab", "tab", *"rl run=43 x", *(["tab"] * 18), *"KEY=hunter2", "ctrl+g"),
+        keys("n", *"abc", "tab", "tab", "tab", *"rl run=43 x", *(["tab"] * 14), *"KEY=hunter2", "ctrl+g"),
     )
 
 

@@ -48,6 +48,7 @@ MEANINGS = (
     KeyMeaning(("right",), "right", KeyGroup.MOVE),
     KeyMeaning(("g", "home"), "start", KeyGroup.MOVE),
     KeyMeaning(("G", "end"), "end", KeyGroup.MOVE),
+    KeyMeaning(("pageup", "pagedown"), "previous and next page, or section of a form", KeyGroup.MOVE),
     KeyMeaning(("tab", "shift+tab"), "next and previous pane", KeyGroup.MOVE),
     KeyMeaning(("slash",), "search or filter", KeyGroup.VIEW),
     KeyMeaning(("ampersand",), "filter lines", KeyGroup.VIEW),
@@ -123,6 +124,7 @@ _OF_FUNCTION_KEYS = {
     "suspend": KeyGroup.GO,
     "out": KeyGroup.GO,
     "next_problem": KeyGroup.MOVE,
+    "fold": KeyGroup.VIEW,
     "clear": KeyGroup.VIEW,
 }
 

@@ -9,10 +9,19 @@ from pydantic import ValidationError
 
 from sandtui.client.models import CreateSandboxRequest, Sandbox
 from sandtui.client.models.bounds import Bounds
-from sandtui.fleet.creation.values import FieldProblem, start_command, whole_number
+from sandtui.fleet.creation.values import (
+    FieldProblem,
+    only_references,
+    start_command,
+    whole_number,
+    without_secret_looking,
+)
 from sandtui.fleet.fields import FIELDS as SANDBOX_FIELDS
 from sandtui.fleet.fields import SECTIONS, FormEntry, Requested
 from sandtui.fleet.text.sanitize import clean
+
+VARIABLES, SECRETS = "environment_vars", "secrets"
+"""The fields of variables and secrets."""
 
 COUNT = Bounds(1, 1000)
 """How many sandboxes one launch may create."""
@@ -97,6 +106,13 @@ def read_form(values: Mapping[str, str]) -> FormResult:
     except ValidationError as error:
         return FormResult(None, {str((*row["loc"], "name")[0]): row["msg"] for row in error.errors()})
     return FormResult(request)
+
+
+def saved_text(field_id: str, text: str) -> str:
+    """Return the text of a field that may be saved: of secrets the references, no variable that looks like a secret."""
+    if BY_ID[field_id].secret:
+        return only_references(text)
+    return without_secret_looking(text) if field_id == VARIABLES else text
 
 
 def values_like(sandbox: Requested) -> dict[str, str]:

@@ -165,18 +165,28 @@ def start_command(text: str, *, vm: bool) -> str | StartCommand | None:
 def environment(text: str) -> dict[str, str] | None:
     """Read variables: ``KEY=value`` words, and ``@PATH`` for a whole ``.env`` file."""
     pairs: dict[str, str] = {}
-    for word in split_words(text):
+    for row, word in enumerate(split_words(text), 1):
+        # The word may be a secret: a message names its row and not its text.
         if word.startswith("@"):
-            pairs.update(_pairs(dotenv(_read_file(word[1:]))))
+            try:
+                entries = env_file(word[1:])
+            except FieldProblem as problem:
+                raise FieldProblem(f"row {row}: {problem}") from None
+            pairs.update(_pair(entry, f"row {row}, entry {n} of the file") for n, entry in enumerate(entries, 1))
         else:
-            pairs.update(_pairs([word], len(pairs)))
+            pairs.update([_pair(word, f"row {row}")])
     return pairs or None
 
 
 def secret_values(text: str) -> dict[str, SecretStr] | None:
     """Read secrets: like variables, and ``KEY=@env:NAME`` or ``KEY=@file:PATH`` for a value that is read from there."""
     pairs = environment(text)
-    return None if pairs is None else {key: SecretStr(_resolve(key, value)) for key, value in pairs.items()}
+    if pairs is None:
+        return None
+    try:
+        return {key: SecretStr(_resolve(key, value)) for key, value in pairs.items()}
+    except FieldProblem as problem:
+        raise FieldProblem(_with_row(text, str(problem))) from None
 
 
 def split_words(text: str) -> list[str]:
@@ -233,29 +243,81 @@ def dotenv(text: str) -> list[str]:
     return found
 
 
-def _pairs(parts: Iterable[str], before: int = 0) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for part in parts:
-        key, equals, value = part.partition("=")
-        row = before + len(pairs) + 1
-        # The word may be a secret: the message names its row and not its text.
-        if not equals:
-            raise FieldProblem(f"row {row} is not KEY=value")
-        if not key:
-            raise FieldProblem(f"row {row}: KEY is empty")
-        if not _KEY.fullmatch(key):
-            raise FieldProblem(f"row {row}: KEY takes letters, digits and _, and can't start with a digit")
-        if "\0" in value:
-            raise FieldProblem(f"row {row}: the value can't contain a NUL byte")
-        pairs[key] = value
-    return pairs
+def env_file(path_text: str) -> list[str]:
+    """Return the ``KEY=value`` words of a file. Blocks: not for the event loop.
+
+    Raises:
+        FieldProblem: it can't be read.
+    """
+    return dotenv(_read_file(path_text))
+
+
+def _pair(part: str, where: str) -> tuple[str, str]:
+    key, equals, value = part.partition("=")
+    if not equals:
+        raise FieldProblem(f"{where} is not KEY=value: add =value, or write @.env for a file")
+    if not key:
+        raise FieldProblem(f"{where}: KEY is empty: name it, or clear the value")
+    if not _KEY.fullmatch(key):
+        raise FieldProblem(f"{where}: KEY takes letters, digits and _, and can't start with a digit: rename it")
+    if "\0" in value:
+        raise FieldProblem(f"{where}: the value can't contain a NUL byte: remove it")
+    return key, value
+
+
+def _with_row(text: str, problem: str) -> str:
+    """Return a problem that begins with a key, with the row of that key."""
+    keys = [word.partition("=")[0] for word in split_words(text)]
+    key = problem.partition(":")[0]
+    return f"{problem} (row {keys.index(key) + 1})" if key in keys else problem
+
+
+_SECRET_WORDS = frozenset(
+    {
+        "AUTH", "BEARER", "CREDENTIAL", "CREDENTIALS", "CREDS", "KEY", "PASS", "PASSPHRASE", "PASSWD", "PASSWORD",
+        "PAT", "PRIVATE", "PWD", "SECRET", "SECRETS", "TOKEN",
+    }
+)  # fmt: skip
+_SECRET_ENDS = ("APIKEY", "ACCESSKEY", "SECRETKEY", "PASSWORD", "TOKEN", "SECRET")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_LOGIN = re.compile(r"://[^\s/:@]*:[^\s/@]+@")
+"""A user and a password in a URL."""
+
+
+def looks_secret(name: str, value: str) -> bool:
+    """Return whether a variable is probably a secret, by its name or by the password of a URL."""
+    if not value or value.startswith(("@env:", "@file:")) or name == "PWD":
+        return False
+    words_of_name = {word.upper() for word in _WORD.findall(name)}
+    if words_of_name & {"PUBLIC", "PUB"}:
+        return False
+    ends = any(word.endswith(_SECRET_ENDS) for word in words_of_name)
+    return ends or bool(words_of_name & _SECRET_WORDS) or _LOGIN.search(value) is not None
+
+
+def without_secret_looking(text: str) -> str:
+    """Return variables without those that are probably secrets; files are kept as references."""
+    parts = _parts(text)
+    if not any(looks_secret(*_split(part)) for part in parts):
+        return text
+    return _join(part for part in parts if not looks_secret(*_split(part)))
+
+
+def secret_looking(text: str) -> list[str]:
+    """Return the names of the variables that are probably secrets."""
+    return [name for name, value in map(_split, _parts(text)) if looks_secret(name, value)]
+
+
+def _split(part: str) -> tuple[str, str]:
+    name, _, value = part.partition("=")
+    return name, value
 
 
 def _resolve(key: str, value: str) -> str:
     if value.startswith("@env:"):
         variable = value.removeprefix("@env:")
         if variable not in os.environ:
-            raise FieldProblem(f"{key}: the environment variable {variable} is not set")
+            raise FieldProblem(f"{key}: the environment variable {variable} is not set: set it, or write the value")
         return os.environ[variable]
     if value.startswith("@file:"):
         return _read_file(value.removeprefix("@file:")).rstrip("\n")
@@ -269,4 +331,4 @@ def _read_file(path_text: str) -> str:
             raise FieldProblem(f"{path_text} is too large: the maximum is {MAX_FILE // 1024} KiB")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        raise FieldProblem(f"can't read {path_text}") from None
+        raise FieldProblem(f"can't read {path_text}: check the path") from None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 from collections.abc import Iterable
 
 from textual import events
 from textual.containers import Horizontal, Vertical
+from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
 
-from sandtui.fleet.creation.values import FieldProblem, dotenv, split_words
+from sandtui.fleet.creation.values import FieldProblem, dotenv, env_file, looks_secret, split_words
 
 REFERENCES = ("@env:", "@file:")
 
@@ -33,11 +35,18 @@ class _PairInput(Input):
             event.prevent_default()
 
     def _on_paste(self, event: events.Paste) -> None:
-        if "\n" in event.text.strip():
+        text = event.text.strip()
+        rows = self.query_ancestor(PairRows)
+        if "\n" in text:
             event.prevent_default()
             event.stop()
-            rows = self.query_ancestor(PairRows)
             rows.add_pairs(dotenv(event.text))
+        elif text.startswith("@") and not self.value:
+            event.prevent_default()
+            event.stop()
+            self.value = text
+            if isinstance(self.parent, PairRow):
+                rows.read_file(self.parent)
 
 
 class PairRow(Horizontal):
@@ -59,6 +68,17 @@ class PairRow(Horizontal):
         yield self.value
 
     @property
+    def path(self) -> str:
+        """The path of the file that it stands for, if it does."""
+        key = self.key.value.strip()
+        return key[1:] if key.startswith("@") and not self.value.value else ""
+
+    @property
+    def looks_secret(self) -> bool:
+        """Whether the variable is probably a secret."""
+        return looks_secret(self.key.value, self.value.value)
+
+    @property
     def is_empty(self) -> bool:
         """Whether both fields are empty."""
         return not (self.key.value or self.value.value)
@@ -76,6 +96,13 @@ class PairRows(Vertical):
     """All rows, and an empty one below them. ``text`` holds them as ``KEY=value`` words."""
 
     DEFAULT_CSS = "PairRows { height: auto; }"
+
+    class Expanded(Message):
+        """A file was read into rows."""
+
+        def __init__(self, path: str, count: int) -> None:
+            super().__init__()
+            self.path, self.count = path, count
 
     def __init__(self, text: str, *, secret: bool, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
@@ -97,22 +124,63 @@ class PairRows(Vertical):
             self.remove_children(old)
             self.mount(*self._rows)
 
-    def focus_first(self) -> None:
-        """Focus the first row."""
-        self._rows[0].key.focus()
+    def focus_row(self, index: int) -> None:
+        """Focus a row, the first is 0."""
+        self._rows[index if index < len(self._rows) else 0].key.focus()
+
+    @property
+    def secret_looking(self) -> list[str]:
+        """The names of variables that are probably secrets."""
+        return [] if self._secret else [row.key.value for row in self._rows if row.looks_secret]
+
+    def take_secret_looking(self) -> list[str]:
+        """Remove the variables that are probably secrets, and return them as ``KEY=value``."""
+        rows = [row for row in self._rows if row.looks_secret]
+        taken = [f"{row.key.value}={row.value.value}" for row in rows]
+        for row in rows:
+            row.key.value = row.value.value = ""
+        self._prune()
+        return taken
+
+    def read_file(self, row: PairRow) -> None:
+        """Read the file that a row of variables names into rows. Secrets keep the reference, which can be saved."""
+        if row.path and not self._secret and row in self._rows:
+            self.run_worker(self._expand(row, row.path), group="expand", exit_on_error=False)
+
+    async def _expand(self, row: PairRow, path: str) -> None:
+        try:
+            pairs = await asyncio.to_thread(env_file, path)
+        except FieldProblem:
+            # It stays as it is: the form shows what is wrong with it.
+            return
+        if pairs and self.is_attached and row in self._rows and row.path == path:
+            had_focus = row.key.has_focus
+            row.key.value = ""
+            self.add_pairs(pairs)
+            if had_focus:
+                # At once: the row is about to go.
+                self.screen.set_focus(self._rows[-1].key)
+            self._prune()
+            self.post_message(self.Expanded(path, len(pairs)))
 
     def add_pairs(self, pairs: Iterable[str]) -> None:
         """Add ``KEY=value`` words as rows; an existing key gets the new value."""
-        by_key = {row.key.value: row for row in self._rows}
+        by_key = {row.key.value: row for row in self._rows if row.key.value}
+        fresh: dict[str, str] = {}
         for pair in pairs:
             key, _, value = pair.partition("=")
             if key in by_key:
                 by_key[key].value.value = value
-                continue
-            row = self._rows[-1]
-            row.key.value, row.value.value = key, value
-            by_key[key] = row
-            self._add_empty()
+            else:
+                fresh[key] = value
+        if not fresh:
+            return
+        last = self._rows.pop()
+        added = [PairRow(key, value, secret=self._secret) for key, value in fresh.items()]
+        self._rows += [*added, last]
+        if self.is_attached:
+            self.mount_all(added, before=last)
+            self._mark()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         row = event.input.parent
@@ -122,9 +190,25 @@ class PairRows(Vertical):
             row.value.password = not row.value.value.startswith(REFERENCES)
         if not self._rows[-1].is_empty:
             self._add_empty()
+        self._mark()
 
-    def on_descendant_blur(self, _: events.DescendantBlur) -> None:
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        row = event.input.parent
+        if isinstance(row, PairRow):
+            self.read_file(row)
+
+    def _mark(self) -> None:
+        for row in self._rows:
+            row.key.set_class(not self._secret and row.looks_secret, "-secret")
+
+    def on_descendant_blur(self, event: events.DescendantBlur) -> None:
+        row = event.widget.parent
+        if isinstance(row, PairRow):
+            self.read_file(row)
         self.call_after_refresh(self._prune)
+
+    def on_mount(self) -> None:
+        self._mark()
 
     def _prune(self) -> None:
         focused = self.screen.focused if self.is_attached else None

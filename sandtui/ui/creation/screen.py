@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from typing import ClassVar
@@ -20,14 +20,25 @@ from sandtui.directories import describe
 from sandtui.fleet.activity.trace import following
 from sandtui.fleet.creation.as_code import curl_lines, sdk_snippet, shell_line
 from sandtui.fleet.creation.choices import FormChoices
-from sandtui.fleet.creation.form import BY_ID, DEFAULTS, FIELDS, draft_from
+from sandtui.fleet.creation.form import (
+    BY_ID,
+    DEFAULTS,
+    FIELDS,
+    SECRETS,
+    VARIABLES,
+    FormField,
+    draft_from,
+    saved_text,
+)
 from sandtui.fleet.creation.launch_plan import LaunchPlan, new_launch_id, plan_launch
-from sandtui.fleet.creation.values import only_references, only_values
+from sandtui.fleet.creation.values import only_values, secret_looking
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.creation.form import review
 from sandtui.ui.creation.form_field import FieldLine
+from sandtui.ui.creation.pair_rows import PairRows
 from sandtui.ui.creation.presets_dialog import PresetChoice, PresetsDialog
+from sandtui.ui.creation.section import FormSection, SectionLine
 from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.dialogs.code import CodeDialog, CodeText
 from sandtui.ui.key_bindings import bindings
@@ -42,6 +53,10 @@ IMAGE_SECONDS = 0.7
 """The pause in typing before the platform is asked about an image."""
 
 
+class FormScroll(VerticalScroll, inherit_bindings=False):
+    """The fields. Page keys go from section to section."""
+
+
 class CreateScreen(AppScreen):
     """Create one sandbox or a fleet."""
 
@@ -52,6 +67,7 @@ class CreateScreen(AppScreen):
     def __init__(self, services: Services, like: Sandbox | None = None) -> None:
         super().__init__(services)
         self.lines: list[FieldLine] = []
+        self.sections: list[FormSection] = []
         self._at_first: dict[str, str] = {}
         self._checked: dict[str, str] = {}
         self._edited = ""
@@ -89,17 +105,25 @@ class CreateScreen(AppScreen):
         assert session is not None
         self._choices = FormChoices(session.store, self.services.settings.create.images)
         with Horizontal(id="create-body"):
-            with VerticalScroll(id="form", classes="panel", can_focus=False):
-                for section, fields in groupby(FIELDS, key=lambda field: field.section):
-                    for index, field in enumerate(fields):
-                        value = draft.get(field.id, field.default)
-                        choices = partial(self._choices.of, field.id)
-                        line = FieldLine(field, value, choices, section="" if index else section)
-                        line.set_class(bool(self.lines) and not index, "-spaced")
-                        self.lines.append(line)
-                        yield line
+            with FormScroll(id="form", classes="panel", can_focus=False):
+                for name, fields in groupby(FIELDS, key=lambda field: field.section):
+                    section = self._section(name, list(fields), draft)
+                    yield from section.widgets()
             with Vertical(id="review", classes="panel"):
                 yield Static(id="review-text")
+
+    def _section(self, name: str, fields: Sequence[FormField], draft: Mapping[str, str]) -> FormSection:
+        lines = []
+        for index, field in enumerate(fields):
+            choices = partial(self._choices.of, field.id)
+            line = FieldLine(field, draft.get(field.id, field.default), choices, section="" if index else name)
+            line.set_class(bool(self.sections) and not index, "-spaced")
+            line.reveal, line.fold = self._reveal, self._fold_at
+            lines.append(line)
+        section = FormSection(name, lines, is_folded=name in self.services.drafts.folded)
+        self.lines += lines
+        self.sections.append(section)
+        return section
 
     def crumbs(self) -> list[str]:
         return ["Fleet", "New sandbox"]
@@ -259,15 +283,92 @@ class CreateScreen(AppScreen):
 
     def _show_words(self) -> None:
         problems = self.problems()
+        notes = {"docker_image": self._image_note, VARIABLES: self._secret_note()}
         for line in self.lines:
-            note = self._image_note if line.field.id == "docker_image" else None
-            line.show_words(problems.get(line.field.id), note)
+            line.show_words(problems.get(line.field.id), notes.get(line.field.id))
+        for section in self.sections:
+            section.draw(problems)
+
+    def _secret_note(self) -> Piece | None:
+        names = secret_looking(self.line(VARIABLES).value)
+        if not names:
+            return None
+        what = f"{names[0]} looks" if len(names) == 1 else f"{len(names)} look"
+        return Piece(f"▲ {clean(what)} secret: {self.services.key_of('create.to_secrets')} moves to secrets", "busy")
 
     def why_not(self, action: str) -> str:
         """Return why an action is not available."""
         if action == "next_problem" and not self.problems():
             return f"No errors: {self.services.key_of('create.submit')} to create"
+        if action == "to_secrets" and not secret_looking(self.line(VARIABLES).value):
+            return "No variable looks like a secret"
         return ""
+
+    async def on_section_line_opened(self, message: SectionLine.Opened) -> None:
+        message.stop()
+        section = next(section for section in self.sections if section.name == message.name)
+        await self._open(section, section.focus)
+
+    def on_pair_rows_expanded(self, message: PairRows.Expanded) -> None:
+        message.stop()
+        count = "1 variable" if message.count == 1 else f"{message.count} variables"
+        self.services.notifier.notify(f"Read {count} from {clean(message.path)}")
+
+    async def _open(self, section: FormSection, focus: Callable[[], None]) -> None:
+        await section.open(self.query_one("#form"))
+        self._folds_changed()
+        focus()
+
+    async def _fold(self, section: FormSection) -> None:
+        await section.fold(self.query_one("#form"))
+        self._folds_changed()
+        section.focus()
+
+    def _reveal(self, line: FieldLine) -> None:
+        if self._of(line).is_folded:
+            self.call_later(self._open, self._of(line), line.focus_field)
+
+    def _fold_at(self, line: FieldLine) -> None:
+        self.call_later(self._fold, self._of(line))
+
+    def _folds_changed(self) -> None:
+        self.services.drafts.keep_folded(frozenset(each.name for each in self.sections if each.is_folded))
+        self._show_words()
+
+    def _of(self, line: FieldLine) -> FormSection:
+        return next(section for section in self.sections if line in section.lines)
+
+    @property
+    def _here(self) -> int:
+        return next((index for index, section in enumerate(self.sections) if section.has_focus), 0)
+
+    def action_next_section(self) -> None:
+        self.sections[(self._here + 1) % len(self.sections)].focus()
+
+    def action_previous_section(self) -> None:
+        """Go to the beginning of this section, or to the one before."""
+        here = self.sections[self._here]
+        (here if not here.is_at_start else self.sections[self._here - 1]).focus()
+
+    async def action_fold(self) -> None:
+        section = self.sections[self._here]
+        if section.is_folded:
+            await self._open(section, section.focus)
+        else:
+            await self._fold(section)
+
+    async def action_to_secrets(self) -> None:
+        source, target = self.line(VARIABLES), self.line(SECRETS)
+        # Opened, so that what moves can be seen.
+        await self._open(self._of(source), source.focus_field)
+        await self._of(target).open(self.query_one("#form"))
+        if source.pairs is None or target.pairs is None:
+            return
+        taken = source.pairs.take_secret_looking()
+        target.pairs.add_pairs(taken)
+        names = [clean(pair.partition("=")[0]) for pair in taken]
+        self.check_form()
+        self.services.notifier.notify(f"Moved to the secrets: {', '.join(names)}")
 
     def line(self, field: str) -> FieldLine:
         """Return the line of a field."""
@@ -347,7 +448,8 @@ class CreateScreen(AppScreen):
 
     def _lost(self) -> str:
         values = self.values()
-        if any(only_values(values[field.id]) for field in FIELDS if field.secret):
+        typed = any(only_values(values[field.id]) for field in FIELDS if field.secret)
+        if typed or secret_looking(values[VARIABLES]):
             return "Secrets are not saved and will be lost."
         if not self.keeps_draft and values != self._at_first:
             presets = self.services.key_of("create.presets")
@@ -418,5 +520,5 @@ class CreateScreen(AppScreen):
 
 
 def secret_free(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the fields, of secrets only those that are references."""
-    return {key: only_references(value) if BY_ID[key].secret else value for key, value in values.items()}
+    """Return the fields, of secrets only those that are references, and no variable that looks like a secret."""
+    return {key: saved_text(key, value) for key, value in values.items()}

@@ -27,7 +27,7 @@ class UnfinishedDialog(Dialog[Decision]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "later", "later", show=False),
-        Binding("r", "resume", "resume", show=False),
+        Binding("U", "resume", "resume", show=False),
         Binding("D", "clean_up", "clean up", show=False),
     ]
     AUTO_FOCUS = f".{DEFAULT}"
@@ -39,7 +39,7 @@ class UnfinishedDialog(Dialog[Decision]):
 
     def compose(self) -> Iterable[Widget]:
         launch = self._unfinished
-        keys = "r resume · " if launch.can_resume else ""
+        keys = "U resume · " if launch.can_resume else ""
         with DialogBox("Unfinished launch"):
             yield text_body(lines([*self._what(), content(""), *self._choices()]))
             with Horizontal(id="dialog-buttons"):

@@ -36,6 +36,14 @@ async def open_form(pilot):
     return app
 
 
+async def unfolded(pilot):
+    """Open all sections."""
+    for section in pilot.app.screen.sections:
+        if section.is_folded:
+            section.heading.action_open()
+            await until(pilot, lambda section=section: section.has_focus)
+
+
 async def type_into(pilot, name, text):
     line = pilot.app.screen.line(name)
     line.focus_field()
@@ -82,6 +90,7 @@ async def test_each_rule_is_shown_beside_its_field_while_typing():
     app = World(fleet=0)
     async with app.run_test(size=NARROW) as pilot:
         await open_form(pilot)
+        await unfolded(pilot)
         for name, text, expected in RULES:
             if "=" in text:
                 await type_into(pilot, name, text)
