@@ -8,12 +8,13 @@ from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.totals import Totals
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.rendering.charts import spark
-from sandtui.ui.rendering.text import Piece, fit, width_of
+from sandtui.ui.rendering.text import Piece, fit_middle, width_of
 from sandtui.ui.rendering.units import counted, number, time_left
 
 COLUMNS = 12
 MINUTES_EACH = 5
-NAME_WIDTH = 24
+NAME_WIDTH = 40
+BEFORE_NAME = ("next to expire: ", "expires: ")
 
 
 def _held(text: str) -> list[Piece]:
@@ -21,22 +22,31 @@ def _held(text: str) -> list[Piece]:
     return [Piece(amount, "bright"), Piece(f" {unit}  ", "dim")]
 
 
-def overview_pieces(totals: Totals, next_to_end: Row | None, now: datetime, width: int) -> list[Piece]:
-    """Return the totals, the failures of the last hour and the next sandbox to expire, whose name is cut to fit."""
+def overview_pieces(
+    totals: Totals, next_to_end: Row | None, now: datetime, width: int, *, failures: bool = True
+) -> list[Piece]:
+    """Return the totals, the next sandbox to expire, and the failures of the last hour unless they are beside it.
+
+    The name is cut only where even fewer words about it leave too little room.
+    """
     pieces = [
         *_held(counted(round(totals.cores, 1), "core")),
         *_held(f"{number(round(totals.memory_gb, 1))} GB"),
         *(_held(counted(totals.gpus, "GPU")) if totals.gpus else ()),
     ]
-    errors = totals.errors_since(now)
-    pieces += [Piece(f"✖ {errors:,}" if errors else "0", "bad" if errors else "dim"), Piece(" failed (1 h)   ", "dim")]
+    if failures:
+        errors = totals.errors_since(now)
+        pieces += [Piece(f"✖ {errors:,}" if errors else "0", "bad" if errors else "dim")]
+        pieces += [Piece(" failed (1 h)   ", "dim")]
     soonest = totals.soonest_expiry
     if soonest is not None and next_to_end is not None:
         left = time_left(datetime.fromtimestamp(soonest[0], UTC), now)
-        before, between = Piece("next to expire: ", "dim"), Piece(" in ", "dim")
-        room = width - sum(width_of(piece.text) for piece in (*pieces, before, between, left))
-        name = fit(clean(next_to_end.sandbox.name), max(1, min(room, NAME_WIDTH))).rstrip()
-        pieces += [before, Piece(name), between, left]
+        text, between = clean(next_to_end.sandbox.name), Piece(" in ", "dim")
+        room = width - sum(width_of(piece.text) for piece in (*pieces, between, left))
+        needed = min(width_of(text), NAME_WIDTH)
+        before = next((words for words in BEFORE_NAME if width_of(words) + needed <= room), BEFORE_NAME[-1])
+        name = fit_middle(text, max(1, min(room - width_of(before), width_of(text), NAME_WIDTH)))
+        pieces += [Piece(before, "dim"), Piece(name), between, left]
     return pieces
 
 
@@ -48,14 +58,18 @@ def unmeasured_pieces(count: int, key: str) -> list[Piece]:
 
 
 def history_pieces(totals: Totals, now: datetime) -> list[Piece]:
-    """Return starts and failures of the last hour as bars of five minutes each."""
+    """Return the numbers of starts and failures of the last hour, and bars of five minutes each."""
     starts = _sums(totals.starts, int(now.timestamp()) // 60)
-    failures = totals.errors_in_steps(now, COLUMNS)
+    failures, failed = totals.errors_in_steps(now, COLUMNS), totals.errors_since(now)
     return [
-        Piece("starts ", "dim"),
+        Piece("last hour: ", "dim"),
+        Piece(f"{sum(starts):,}"),
+        Piece(" started ", "dim"),
         Piece(spark(starts), "good"),
-        Piece("  failures ", "dim"),
-        Piece(spark(failures), "bad" if any(failures) else "dim"),
+        Piece("  "),
+        Piece(f"✖ {failed:,}" if failed else "0", "bad" if failed else "dim"),
+        Piece(" failed ", "dim"),
+        Piece(spark(failures), "bad" if failed else "dim"),
     ]
 
 

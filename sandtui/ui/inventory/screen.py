@@ -274,7 +274,8 @@ class FleetScreen(AppScreen):
             grouped = f"by {clean(self._view.grouping.title)} · " if self._view.grouping is not None else ""
             shown = f"map: {self.heat_map.measure.title} ({self._measure_keys}) · " if self.shows_map else ""
             sort = f"{shown}{grouped}sort: {self._view.order.title} {arrow}"
-            show_frame(panel, f"Sandboxes {self._view.count:,}", sort)
+            known, count = len(self._view.store), self._view.count
+            show_frame(panel, f"Sandboxes {count:,}" + (f" of {known:,}" if count != known else ""), sort)
             if self.shows_map:
                 self.heat_map.show(self._view)
                 self._show_legend()
@@ -372,17 +373,9 @@ class FleetScreen(AppScreen):
 
     def _show_counts(self) -> None:
         line = self.query_one("#filter-counts", ChromeLine)
-        if self._problem is not None:
-            line.show([], [Piece(f"✖ column {self._problem.column + 1}: see below ", "bad")])
-            return
-        session = self.services.platform.session
-        if session is None or self._view is None:
-            line.show([], [])
-            return
-        known, shown = len(session.store), self._view.count
-        noun = "sandbox" if known == 1 else "sandboxes"
-        text = f"{shown:,} of {known:,} " if shown != known else f"{known:,} {noun} "
-        line.show(self._who_filters(), [Piece(text, "dim")])
+        # The field underlines a mistake, and the status line says what it is.
+        asked = [] if self._problem is not None else self._who_filters()
+        line.show([], [*asked, Piece(" ")] if asked else [])
 
     def _who_filters(self) -> list[Piece]:
         """Return which part of the filter the platform applies."""
@@ -392,9 +385,11 @@ class FleetScreen(AppScreen):
         server = session.refresher.answerable(self._view.query.server)
         if not server:
             return []
-        rest = " (rest locally)" if self._view.query.has_more_than(server) else ""
         text = "API" if self.size.width < WIDE else "filtered by API"
-        return [Piece(f"⇡ {text}: {clean(server.text)}{rest}", "dim")]
+        if not self._view.query.has_more_than(server):
+            # The filter itself is on the same line.
+            return [Piece(f"⇡ {text}", "dim")]
+        return [Piece(f"⇡ {text}: {clean(server.text)} (rest locally)", "dim")]
 
     def _show_overview(self) -> None:
         line = self.query_one("#overview", ChromeLine)
@@ -407,9 +402,7 @@ class FleetScreen(AppScreen):
         row = session.store.get(soonest[1]) if soonest is not None else None
         right = history_pieces(totals, now) if self.size.width >= WIDE else []
         room = self.size.width - sum(width_of(piece.text) for piece in right) - 3
-        left, period = overview_pieces(totals, row, now, room), " (last hour)"
-        if right and sum(width_of(piece.text) for piece in left) + len(period) <= room:
-            right.append(Piece(period, "dim"))
+        left = overview_pieces(totals, row, now, room, failures=not right)
         line.show([Piece(" "), *left], [*right, Piece(" ")])
 
     def _show_inspector(self) -> None:
@@ -533,7 +526,7 @@ class FleetScreen(AppScreen):
         self.filter_by(wanted.query)
         self.leave_filter()
         # The sandbox that was under the cursor may be anywhere in the new list, or not in it.
-        self.table.action_first()
+        self.table.show_top()
 
     def _ask_view_name(self) -> None:
         view = self._view
@@ -585,7 +578,7 @@ class FleetScreen(AppScreen):
     def _show_first_group(self) -> None:
         """Go to the top after grouping, or the first group headers would be above the window."""
         if self._view is not None and self._view.grouping is not None:
-            self.table.action_first()
+            self.table.show_top()
 
     def action_fold(self) -> None:
         if self._view is not None and self._view.grouping is not None:

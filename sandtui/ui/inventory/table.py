@@ -193,8 +193,7 @@ class FleetTable(CursorView, can_focus=True):
 
         ``by_user``: the user asked for this list, so that a cursor that has to move stays armed.
         """
-        if by_user or view is not self._view:
-            self._forget_needs()
+        is_new = by_user or view is not self._view
         if view is not self._view:
             # Another platform: a range of the last one means nothing here.
             self._anchor_id = None
@@ -224,6 +223,9 @@ class FleetTable(CursorView, can_focus=True):
             self.scroll_lines(index - max(0, min(line, self.body_height - 1)))
         else:
             self.scroll_lines(0)
+        if is_new:
+            # Not before: until here other rows may have been in view.
+            self._forget_needs()
         self._fit_columns()
         self._scale = GroupScale.of(view.groups)
         self.refresh_lines_changed()
@@ -235,6 +237,12 @@ class FleetTable(CursorView, can_focus=True):
             return False
         self.go(index)
         return True
+
+    def show_top(self) -> None:
+        """Show the list that the user asked for from its first line, with columns for the rows there."""
+        self.action_first()
+        self._forget_needs()
+        self._fit_columns()
 
     def return_to(self, line_id: str, at: int) -> None:
         """Put the cursor on a line of the list, and that on line ``at`` of the window, as soon as it is there.

@@ -429,3 +429,57 @@ async def test_what_news_has_moved_under_the_cursor_is_not_acted_on_even_after_a
 )
 def test_a_view_saved_without_a_key_gets_the_first_free_one(name, taken, key):
     assert free_key(name, taken) == key
+
+
+def title(app):
+    return str(app.screen.query_one("#fleet-panel").border_title)
+
+
+@pytest.mark.parametrize("size", [WIDE, (80, 24), (200, 50)], ids=str)
+async def test_no_line_says_what_another_says(size):
+    app = World()
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        await until(pilot, lambda: app.screen.target is not None)
+        assert "40" in title(app)
+        assert "40 sandboxes" not in text_of(app)
+        assert text_of(app).count("failed") == 1
+        await pilot.press("slash", *"#rl", "enter")
+        await until(pilot, lambda: app.screen.view.query.text == "#rl")
+        await pilot.pause()
+        assert f"{app.screen.view.count} of 40" in title(app)
+        assert text_of(app).count(" of 40") == 1
+        assert text_of(app).count("#rl") == 1, "the platform applies the whole filter, which is on the same line"
+        app.screen.query_one("#filter", Input).value = "colour:red"
+        await pilot.pause()
+        assert text_of(app).count("column 1") == 1
+
+
+@pytest.mark.parametrize("size", [WIDE, (80, 24)], ids=str)
+@pytest.mark.parametrize("name", ["rollout-0003", "a-longer-name-than-most-0003"])
+async def test_the_next_to_expire_keeps_the_end_of_its_name_and_its_time(size, name):
+    app = World()
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        store = app.services.platform.session.store
+        row = store.get(store.totals.soonest_expiry[1])
+        store.apply([row.sandbox.model_copy(update={"name": name})])
+        await until(pilot, lambda: f"{name[-4:]} in 14m" in text_of(app))
+        if len(name) < 20:
+            assert f"{name} in 14m" in text_of(app)
+
+
+@pytest.mark.parametrize("presses", [("z", "1"), ("v", "m"), ("v", "e")], ids="".join)
+async def test_a_list_that_starts_anew_has_columns_for_its_first_rows(presses):
+    app = World(fleet=200)
+    async with app.run_test(size=WIDE) as pilot:
+        await settled(pilot)
+        await until(pilot, lambda: app.screen.target is not None)
+        await pilot.press("G", *presses)
+        await pilot.pause()
+        table, store = app.screen.table, app.services.platform.session.store
+        now = app.manual_clock.now()
+        rows = [store.get(sandbox_id) for sandbox_id in table.visible_ids]
+        size = next(placed for placed in table.placed if placed.column.id == "size")
+        assert rows
+        assert size.width == max(5, *(size.column.need(row, now) for row in rows))
