@@ -193,7 +193,7 @@ class DetailScreen(AppScreen):
             more.display = shown
             # Its size is known only after the layout.
             self.call_after_refresh(self._draw)
-        self.query_one("#detail-activity", TextPanel).show(self._activity(known, more.content_size))
+        self.query_one("#detail-activity", TextPanel).show(self._activity(known, more.scrollable_content_region.size))
         if not self.is_covered:
             self.services.platform.read_log_end(self, row, live=True)
 

@@ -3,6 +3,7 @@
 import asyncio
 
 import httpx
+import pytest
 from textual.widgets import Input
 
 from sandtui.fleet.inventory.usage import read_sample
@@ -221,3 +222,28 @@ async def test_a_key_in_the_list_lays_out_no_other_widget():
             heights.add(panel.size.height)
         assert len(heights) == 1
         assert laid_out and not any(laid_out), "sandboxes differ, but the panel is as high for each"
+
+
+@pytest.mark.parametrize("size", [NARROW, (100, 24), WIDE])
+async def test_no_line_of_what_goes_on_is_wrapped_by_a_scroll_bar(size):
+    app = World()
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        await pilot.press("slash", *"status", "colon", *"running", "enter")
+        row, session = app.screen.target, app.services.platform.session
+        for turn in range(1, 9):
+            session.store.measure(
+                row.id, read_sample(f"cpu {turn * turn}000000\nmemory {turn}0000\nuptime {turn * 2}\n")
+            )
+        for turn in range(30):
+            session.history.note(row.id, f"$ a command that is longer than any panel is wide {'x' * 90} {turn}")
+        app.screen.tick()
+        await pilot.pause()
+        wrapped = [line for line in panel_text(app).splitlines() if line.strip(" │").endswith("x" * 20)]
+        assert wrapped == []
+        await pilot.press("enter")
+        await until(pilot, lambda: "This session" in text_of(app) or "Usage" in text_of(app))
+        await pilot.pause()
+        text, more = app.screen.query_one("#detail-activity"), app.screen.query_one("#detail-more")
+        assert more.show_vertical_scrollbar or size == WIDE
+        assert all(line.cell_length <= text.size.width for line in text.render().split())
