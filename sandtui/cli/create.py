@@ -110,14 +110,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
 
 
-def add_fields(parser: argparse.ArgumentParser, left_out: Collection[str] = ()) -> None:
-    """Add the option of each field of the form, except some."""
+def add_fields(
+    parser: argparse.ArgumentParser, left_out: Collection[str] = (), of_source: Collection[str] = ()
+) -> None:
+    """Add the option of each field of the form, except some. The defaults of others are those of a source."""
     group = parser.add_argument_group("the sandboxes")
     for field, (options, metavar, words) in FLAGS.items():
         if field in left_out:
             parser.set_defaults(**{f"field_{field}": None})
         else:
-            group.add_argument(*options, dest=f"field_{field}", metavar=metavar, help=words)
+            text = re.sub(r" \(default: [^)]*\)", "", words) + " (default: that of the source)"
+            text = text if field in of_source else words
+            group.add_argument(*options, dest=f"field_{field}", metavar=metavar, help=text)
     add = {"action": "append", "default": []}
     group.add_argument("--label", "-l", **add, metavar="LABEL", help="a label, such as run=42 (may be repeated)")  # type: ignore[arg-type]
     group.add_argument("--env", "-e", **add, metavar="NAME[=VALUE]", help="a variable (may be repeated)")  # type: ignore[arg-type]

@@ -30,6 +30,18 @@ created; with --wait, when it is ready. The checkpoint stays: `sandtui checkpoin
 _DECIDED = ("docker_image", "disk_size_gb", "arch", "kind")
 """Fields that the source decides."""
 
+_INHERITED = (
+    "name",
+    "cpu_cores",
+    "memory_gb",
+    "gpu_count",
+    "gpu_type",
+    "timeout_minutes",
+    "network",
+    "region",
+    "team_id",
+)
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand."""
@@ -43,7 +55,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("target", metavar="NAME|ID", help="name of a running sandbox, its id, or the start of it")
     parser.add_argument("--wait", action="store_true", help="wait until every sandbox is ready")
     parser.add_argument("--dry-run", action="store_true", help="print what would be created, without creating it")
-    add_fields(parser, _DECIDED)
+    add_fields(parser, _DECIDED, _INHERITED)
     add_output(parser, requests, sort=False, plain=JSON_LINES)
     parser.set_defaults(run=run, connects=True, changes=lambda chosen: "" if chosen.dry_run else "it creates sandboxes")
 
