@@ -31,6 +31,12 @@ def check_new_path(path: Path) -> str:
     return "" if os.path.isdir(path.parent) else f"no such directory: {path.parent}"  # noqa: PTH112
 
 
+def check_folder(path: Path) -> str:
+    """Return why new files can't be written below a directory, which may not exist yet; or an empty text."""
+    existing = next((each for each in (path, *path.parents) if os.path.lexists(each)), path)
+    return "" if os.path.isdir(existing) else f"not a directory: {existing}"  # noqa: PTH112
+
+
 def check_new_file(text: str) -> str:
     """Return what is wrong with the path of a new file as somebody typed it, or an empty text."""
     return check_new_path(typed_path(text)) if text.strip() else "enter a file name"

@@ -54,7 +54,8 @@ class ActionRunner:
         name = action.partition("(")[0]
         if name in BY_ID:
             return BY_ID[name]
-        scopes = (*namespace.hint_scopes(), namespace.SCOPE) if isinstance(namespace, AppScreen) else (GLOBAL,)
+        own: str = getattr(namespace, "SCOPE", "") or GLOBAL
+        scopes = (*namespace.hint_scopes(), own) if isinstance(namespace, AppScreen) else (own,)
         return next((BY_ID[f"{scope}.{name}"] for scope in scopes if f"{scope}.{name}" in BY_ID), None)
 
     def _refuse(self, action: Action, reason: str) -> None:

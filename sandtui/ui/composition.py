@@ -39,6 +39,7 @@ from sandtui.ui.services.notifier import Notifier
 from sandtui.ui.services.platform import ClientFactory, PlatformConnection, default_client
 from sandtui.ui.services.quitting import Quitting, RunningWork
 from sandtui.ui.services.recordings import Recordings
+from sandtui.ui.services.sandbox_actions import SandboxActions
 from sandtui.ui.services.terminal import TerminalLender
 from sandtui.ui.services.transfers import Transfers
 from sandtui.ui.services.work import Work
@@ -82,6 +83,7 @@ def make_services(
     launches = Launches(app, clock, journal, work, notifier, platform, navigator, contexts)
     transfers = Transfers(app, paths, key_to, work, notifier, platform)
     running = RunningWork(work, platform, launches, transfers)
+    bulk = BulkActions(app, clock, keymap, work, notifier, platform, contexts, clipboard, files, navigator)
     services = Services(
         clock=clock,
         paths=paths,
@@ -103,7 +105,8 @@ def make_services(
         recordings=Recordings(app, clock, paths.recordings, work, notifier),
         terminal=TerminalLender(app, work, notifier),
         contexts=contexts,
-        bulk=BulkActions(app, clock, keymap, work, notifier, platform, contexts, clipboard, files, navigator),
+        bulk=bulk,
+        sandboxes=SandboxActions(platform, navigator, bulk, notifier),
         launches=launches,
         transfers=transfers,
         switcher=ContextSwitcher(

@@ -34,7 +34,7 @@ NAMES = {
     "a": {"active", "hidden"},
     "b": {"jobs"},
     "c": {"columns", "stamps"},
-    "d": {"inspector", "open", "queue"},
+    "d": {"inspector", "details", "queue"},
     "e": {"edit", "egress", "targets"},
     "f": {"files"},
     "i": {"type"},

@@ -120,7 +120,7 @@ async def bulk(pilot, *, ended):
 
     run = BulkRun("Try it", list(app.services.platform.session.store)[:4], work, app.services.clock)
     app.services.bulk.run(run)
-    app.push_screen(BulkDialog(run, app.services.clock, app.services.keymap))
+    app.push_screen(BulkDialog(run, app.services.clock, app.services.keymap, app.services.sandboxes))
     await until(pilot, lambda: run.is_over is ended)
 
 

@@ -57,7 +57,7 @@ def bulk(app):
 SCREENS = {
     "activity": lambda app: ActivityScreen(app.services),
     "ask": lambda app: AskDialog("Really?", "It goes.", "Yes"),
-    "bulk": lambda app: BulkDialog(bulk(app), app.services.clock, app.services.keymap),
+    "bulk": lambda app: BulkDialog(bulk(app), app.services.clock, app.services.keymap, app.services.sandboxes),
     "choose": lambda app: ChooseDialog("Which", [Choice("a", "a", "A")]),
     "code": lambda app: CodeDialog([CodeText("1", "one", "text")]),
     "columns": lambda app: ColumnsDialog(["name"], {}),

@@ -18,18 +18,24 @@ ACTIONS: tuple[Action, ...] = tuple(action for group in _GROUPS for action in gr
 BY_ID = {action.id: action for action in ACTIONS}
 
 
-OPENING = frozenset(
+_OF_ROWS = frozenset(
+    f"{scope}.{name}"
+    for scope in ("activity", "launch", "results", "jobs", "ports", "bulk", "files")
+    for name in ("open", "logs", "files")
+)
+
+OPENING = _OF_ROWS | frozenset(
     {
         "app.context", "app.launches", "app.manual",
-        "activity.open",
+        "activity.details",
         "fleet.open", "fleet.fan_outs", "fleet.files", "fleet.logs", "fleet.many", "fleet.views", "fleet.group",
         "fleet.columns", "fleet.copy_more",
         "detail.copy_more", "detail.files", "detail.logs",
-        "jobs.open", "jobs.save", "jobs.announce",
+        "jobs.log", "jobs.save", "jobs.announce",
         "job_log.search", "output.search", "output.save", "results.search", "results.save", "results.targets",
         "results.marked", "log.save",
         "ports.copy_more", "ports.qr",
-        "files.open", "files.filter", "files.go", "files.side", "files.bookmarks",
+        "files.filter", "files.go", "files.side", "files.bookmarks",
         "recordings.play",
     }
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """The create form, and the progress of a launch."""
 
 from sandtui.fleet.actions.action import Action
+from sandtui.fleet.actions.rows import mark_actions, sandbox_actions
 
 ACTIONS = (
     Action("create.submit", ("ctrl+s", "ctrl+enter"), "create", "Create the sandboxes", 10, dangerous=True),
@@ -15,8 +16,11 @@ ACTIONS = (
     Action("create.back", ("escape",), "close", "Close (draft is kept, without secrets)", 22),
     Action("launch.cancel", ("K",), "stop", "Stop launching (keep what exists)", 10, dangerous=True),
     Action("launch.retry", ("U",), "retry failed", "Retry failed", 20, dangerous=True),
-    Action("launch.delete", ("D",), "delete all", "Delete all sandboxes of this launch", 30, dangerous=True),
+    *sandbox_actions("launch", "open", "shell", "logs", "files", "exec", many="marked or current"),
+    Action("launch.delete", ("D",), "delete", "Delete (marked or current; the launch if all are marked)", 30, True),
+    *mark_actions("launch"),
+    Action("launch.filter", ("slash",), "filter", "Filter: name, id, step, reason", 45),
     Action("launch.code", ("ctrl+g",), "export", "Export as Python or curl", 50),
     Action("launch.copy", ("y",), "copy ids", "Copy ids", 40),
-    Action("launch.back", ("escape", "q"), "back", "Back (launching continues in the background)", 5),
+    Action("launch.back", ("escape", "q"), "back", "Clear filter, then marks, then back (launching continues)", 5),
 )

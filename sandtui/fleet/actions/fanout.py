@@ -1,6 +1,7 @@
 """One command in several sandboxes: the prompt, and the results."""
 
 from sandtui.fleet.actions.action import Action
+from sandtui.fleet.actions.rows import sandbox_actions
 
 ACTIONS = (
     Action("fanout.interrupt", ("ctrl+c",), "stop", "Stop", 20),
@@ -9,7 +10,9 @@ ACTIONS = (
     Action("fanout.timeout", ("ctrl+t",), "timeout", "Cycle timeout: 60, 300, 900 s", 50),
     Action("fanout.job", ("ctrl+g",), "as job", "Run as background jobs", 40, dangerous=True),
     Action("fanout.back", ("escape",), "back", "Focus results, then back (runs continue)", 16),
-    Action("results.fold", ("enter",), "fold", "Expand or collapse", 15),
+    Action("results.open", ("enter",), "open", "Open the sandbox, or expand or collapse a group", 15),
+    *sandbox_actions("results", "shell", "logs", "files", "exec", "delete", many="all of a group"),
+    Action("results.fold_all", ("Z",), "fold all", "Collapse or expand all (← and → for one)", 46),
     Action("results.group", ("z",), "group", "Toggle grouping of identical output", 35),
     Action("results.failures", ("exclamation_mark",), "failures", "Toggle failures only", 25),
     Action("results.retry", ("U",), "retry failed", "Retry failed", 22, dangerous=True),

@@ -1,6 +1,7 @@
 """The list of sandboxes, bulk actions, and the details of a sandbox."""
 
 from sandtui.fleet.actions.action import Action
+from sandtui.fleet.actions.rows import sandbox_actions
 
 ACTIONS = (
     Action("fleet.open", ("enter",), "open", "Open details", 10, command="open"),
@@ -49,6 +50,7 @@ ACTIONS = (
     Action("bulk.cancel", ("K",), "cancel", "Cancel the remaining items", 10),
     Action("bulk.retry", ("U",), "retry", "Retry failed", 20, dangerous=True),
     Action("bulk.mark", ("asterisk",), "mark failed", "Mark failed sandboxes", 30),
+    *sandbox_actions("bulk"),
     Action("bulk.close", ("escape", "q"), "close", "Close (continues in the background)", 40),
     Action("detail.exec", ("x",), "exec", "Run commands in this sandbox", 18, dangerous=True),
     Action("detail.shell", ("s",), "shell", "Open a shell", 12, dangerous=True),

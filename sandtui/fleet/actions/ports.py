@@ -1,9 +1,11 @@
 """Exposed ports and port forwards."""
 
 from sandtui.fleet.actions.action import Action
+from sandtui.fleet.actions.rows import sandbox_actions
 
 ACTIONS = (
-    Action("ports.open", ("enter",), "open", "Open in the browser", 10),
+    *sandbox_actions("ports", "open", "shell", "logs", "files", "exec"),
+    Action("ports.browse", ("B",), "browser", "Open in the browser", 12),
     Action("ports.expose", ("n",), "expose", "Expose a port (marked or current)", 20, dangerous=True),
     Action("ports.forward", ("N",), "forward", "Forward a port over SSH", 25, True),
     Action("ports.unexpose", ("D",), "unexpose", "Unexpose the port, or stop the forward", 30, dangerous=True),

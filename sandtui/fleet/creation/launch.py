@@ -130,6 +130,16 @@ class Launch:
         """The sandboxes that were created and not deleted."""
         return [item.sandbox_id for item in self.items if item.sandbox_id and item.step is not Step.DELETED]
 
+    def note_deleted(self, sandbox_ids: Sequence[str]) -> None:
+        """Note that some of its sandboxes were deleted."""
+        gone = set(sandbox_ids)
+        items = [item for item in self.items if item.step is Step.READY and item.sandbox_id in gone]
+        for item in items:
+            item.step = Step.DELETED
+            self._journal.note(self.launch_id, item.index, item.step.value, item.sandbox_id)
+        if items:
+            self.on_change()
+
     async def create(self) -> None:
         """Create all that are queued, without waiting for any to run."""
         gate = asyncio.Semaphore(CREATES_AT_ONCE)

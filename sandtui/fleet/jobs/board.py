@@ -71,6 +71,8 @@ class JobBoard:
         """When each sandbox was last polled, in seconds on the monotonic clock."""
         self.scanned: set[str] = set()
         """Sandboxes whose jobs are known, or could not be scanned; the reason is in ``problems``."""
+        self.unseen: set[JobKey] = set()
+        """Jobs that have ended and that nobody has looked at since."""
         self.on_change: Signal[[]] = Signal()
         self.on_end: Signal[[Sequence[Ended]]] = Signal()
         self.loaded = False
@@ -92,6 +94,18 @@ class JobBoard:
     def running(self) -> list[Job]:
         """The running jobs."""
         return [job for job in self.jobs.values() if job.state is JobState.RUNNING]
+
+    @property
+    def ended_unseen(self) -> list[Job]:
+        """The jobs that have ended and that nobody has looked at since."""
+        return [self.jobs[key] for key in self.unseen if key in self.jobs]
+
+    def see(self, keys: Iterable[JobKey]) -> None:
+        """Note that somebody looks at some jobs."""
+        seen = self.unseen.intersection(keys)
+        if seen:
+            self.unseen -= seen
+            self.on_change()
 
     def usual_seconds(self, job: Job) -> float | None:
         """Return the median runtime of earlier jobs with the same command, in seconds."""
@@ -233,6 +247,7 @@ class JobBoard:
 
     def _report_ended(self, jobs: Sequence[Job]) -> None:
         if jobs:
+            self.unseen.update(job.key for job in jobs)
             self.on_end([Ended(job, job.key in self._from_before) for job in jobs])
             self._from_before.difference_update(job.key for job in jobs)
 
@@ -340,5 +355,6 @@ class JobBoard:
             del self.jobs[key]
             self._by_sandbox[key.sandbox_id].discard(key)
             self._dirty.pop(key, None)
+            self.unseen.discard(key)
         self.on_change()
         return len(keys)

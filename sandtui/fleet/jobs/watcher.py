@@ -17,7 +17,9 @@ from sandtui.fleet.jobs.board import SANDBOX_ENDED, Ended, JobBoard
 from sandtui.fleet.jobs.job import Chain, ChainStep, Job, JobKey, JobState
 from sandtui.fleet.load_state import LOADED, LoadPhase, LoadState, failed
 from sandtui.fleet.signals import Signal
+from sandtui.fleet.transfers.folder import download_folder, is_folder
 from sandtui.fleet.transfers.leftovers import remove_in_sandbox
+from sandtui.fleet.transfers.model import TransferError
 from sandtui.saving import already_exists
 
 BUSY_SECONDS = 4.0
@@ -212,7 +214,7 @@ class JobWatcher:
                 await self._step(job, chain, ChainStep.FAILED, f"skipped: {why}")
                 return
             chain = await self._carry_out(job, chain)
-        except (SandboxClientError, OSError) as error:
+        except (SandboxClientError, FilesError, TransferError, OSError) as error:
             await self._step(job, chain, ChainStep.FAILED, str(error))
 
     async def _carry_out(self, job: Job, chain: Chain) -> Chain:
@@ -229,7 +231,10 @@ class JobWatcher:
             if resumed:
                 with contextlib.suppress(FilesError):
                     await remove_in_sandbox(SandboxFileSystem(board.client, sandbox_id), chain.download, mark)
-            await board.client.download_file(sandbox_id, chain.download, target, mark=mark)
+            if await is_folder(board.client, sandbox_id, chain.download):
+                await download_folder(board.client, sandbox_id, chain.download, target, mark)
+            else:
+                await board.client.download_file(sandbox_id, chain.download, target, mark=mark)
         if chain.delete:
             chain = await self._step(job, chain, ChainStep.DELETING, "")
             await board.logs.save_ends(job)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -14,6 +15,7 @@ from textual.widgets import Input
 from sandtui.directories import describe
 from sandtui.fleet.activity.entry import ActivityEntry, Kind
 from sandtui.fleet.activity.requests import Request, curl_line
+from sandtui.fleet.activity.subjects import sandboxes_of
 from sandtui.fleet.load_state import LOADED, LOADING, failed
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.activity.requests_dialog import RequestsDialog
@@ -24,8 +26,10 @@ from sandtui.ui.rendering.text import Piece, Role
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
 from sandtui.ui.widgets.panel import show_frame
+from sandtui.ui.widgets.row_actions import SANDBOX_ACTIONS
 
 WHAT = "activity"
+NO_SANDBOX = "This entry is about no listed sandbox"
 
 SIGNS: dict[Kind, tuple[str, Role]] = {
     "did": ("▸", "info"),
@@ -46,6 +50,8 @@ class ActivityScreen(AppScreen):
         super().__init__(services)
         self.entries: list[ActivityEntry] = []
         self.load_state = LOADING
+        for name in SANDBOX_ACTIONS:
+            setattr(self, f"action_{name}", partial(self._act, name))
 
     def compose_body(self) -> Iterable[Widget]:
         yield Input(placeholder="filter entries", compact=True, id="activity-filter")
@@ -62,8 +68,10 @@ class ActivityScreen(AppScreen):
 
     def why_not(self, action: str) -> str:
         """Return why an action is not available, or an empty text."""
-        if action not in {"open", "copy", "copy_curl"} or self.entries:
+        if action not in {"details", "copy", "copy_curl", *SANDBOX_ACTIONS}:
             return ""
+        if self.entries:
+            return self._why_not_sandbox() if action in SANDBOX_ACTIONS and action != "open" else ""
         if reason := why_not_loaded(self.load_state, WHAT, self.services.key_of("activity.reload")):
             return reason
         if self.query_one(Input).value:
@@ -74,6 +82,9 @@ class ActivityScreen(AppScreen):
         show_frame(self.query_one("#activity-panel"), "Activity")
         self.query_one(OutputView).show(1)
         self._search("")
+
+    def on_output_view_cursor_moved(self, _: OutputView.CursorMoved) -> None:
+        self.update_chrome()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
@@ -96,12 +107,36 @@ class ActivityScreen(AppScreen):
         if index < len(self.entries):
             self.services.clipboard.copy(clean(self.entries[index].text))
 
-    def action_open(self) -> None:
+    def action_details(self) -> None:
         self._with_requests(
             lambda entry, found: self.app.push_screen(
                 RequestsDialog(entry, found, self.services.clock.now(), self.services.clipboard)
             )
         )
+
+    def _act(self, name: str) -> None:
+        """Act on the sandbox that the entry names; open the details of an entry that names none."""
+
+        def act(entry: ActivityEntry, found: list[Request]) -> None:
+            sandbox_ids = self._sandboxes(entry, found)
+            if sandbox_ids:
+                getattr(self.services.sandboxes, name)(sandbox_ids)
+            elif name == "open":
+                self.action_details()
+            else:
+                self.services.notifier.refuse(NO_SANDBOX, name)
+
+        self._with_requests(act)
+
+    def _sandboxes(self, entry: ActivityEntry, found: Sequence[Request]) -> list[str]:
+        session = self.services.platform.session
+        return sandboxes_of(entry.text, found, session.store) if session is not None else []
+
+    def _why_not_sandbox(self) -> str:
+        index = self.query_one(OutputView).cursor
+        entry = self.entries[index] if index < len(self.entries) else None
+        # Which sandboxes its requests were for is read when it is needed.
+        return "" if entry is not None and (entry.requests or self._sandboxes(entry, ())) else NO_SANDBOX
 
     def action_copy_curl(self) -> None:
         """Copy the entry's last failed request, or else its last one, as curl."""

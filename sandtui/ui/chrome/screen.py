@@ -13,7 +13,7 @@ from sandtui.ui.chrome.freshness import freshness_pieces, problem_pieces
 from sandtui.ui.chrome.gate import ScreenGate, Tick
 from sandtui.ui.chrome.key_hints import Hint, KeyHints
 from sandtui.ui.chrome.line import ChromeLine
-from sandtui.ui.chrome.work import summary_pieces, work_pieces
+from sandtui.ui.chrome.work import ended_pieces, summary_pieces, work_pieces
 from sandtui.ui.key_bindings import help_hint, hints
 from sandtui.ui.rendering.status import count_pieces
 from sandtui.ui.rendering.text import Piece, Role
@@ -240,5 +240,8 @@ class AppScreen(ScreenGate[None]):
         if platform.session is not None and platform.session.transfers is not None:
             right = [*summary_pieces(platform.session.transfers.totals), *right]
         if platform.session is not None:
-            right = [*work_pieces(len(platform.session.jobs.running), len(platform.session.forwards.active)), *right]
+            jobs = platform.session.jobs
+            right = [*work_pieces(len(jobs.running), len(platform.session.forwards.active)), *right]
+            if self.SCOPE != "jobs":
+                right = [*ended_pieces(jobs.ended_unseen), *right]
         self.query_one("#activity", ChromeLine).show([Piece(" "), *left], [*right, Piece(" ")])

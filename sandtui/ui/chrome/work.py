@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from sandtui.fleet.jobs.job import Job, JobState
 from sandtui.fleet.transfers.model import TransferTotals
 from sandtui.ui.rendering.text import Piece
 from sandtui.ui.rendering.units import long_duration
@@ -12,6 +15,16 @@ def work_pieces(jobs: int, forwards: int) -> list[Piece]:
     pieces = [Piece(f"⚙ {jobs} {'job' if jobs == 1 else 'jobs'}   ", "info")] if jobs else []
     if forwards:
         pieces.append(Piece(f"⇄ {forwards} {'forward' if forwards == 1 else 'forwards'}   ", "info"))
+    return pieces
+
+
+def ended_pieces(jobs: Sequence[Job]) -> list[Piece]:
+    """Return the numbers of jobs that have ended unseen, those that did not succeed apart."""
+    done = sum(job.state is JobState.DONE for job in jobs)
+    failed = len(jobs) - done
+    pieces = [Piece(f"✖ {failed} {'job' if failed == 1 else 'jobs'} failed   ", "bad")] if failed else []
+    if done:
+        pieces.append(Piece(f"✓ {done} {'job' if done == 1 else 'jobs'} done   ", "good"))
     return pieces
 
 

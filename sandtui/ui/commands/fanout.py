@@ -129,6 +129,23 @@ class Results:
         index = self.place(number)
         return self._groups.get(index.key) if index is not None and index.key is not None else None
 
+    @property
+    def group_keys(self) -> list[Hashable]:
+        """The keys of all groups."""
+        return list(self._groups)
+
+    def targets_at(self, number: int) -> Sequence[Target]:
+        """Return the sandboxes that a row is about: all of its group, or of those that are running."""
+        index = self.place(number)
+        if index is None:
+            return ()
+        if index.what == "running":
+            return self._running
+        if (speaking := self.speaking_at(number)) is not None:
+            return (speaking,)
+        each = self.group_at(number)
+        return each.targets if each is not None else ()
+
     def line(self, number: int, width: int) -> list[Piece]:
         """Render a row."""
         index = self.place(number)
@@ -157,7 +174,7 @@ class Results:
         if body is None:
             return []
         if index.what == "more":
-            return [Piece(f"   … {index.number:,} more lines ({self._key('results.fold')} to expand)", "dim")]
+            return [Piece(f"   … {index.number:,} more lines ({self._key('results.open')} to expand)", "dim")]
         if index.what == "skip":
             return [Piece(f"   ⋮ {index.number:,} identical lines", "dim")]
         if index.what == "note":

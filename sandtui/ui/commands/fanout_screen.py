@@ -47,9 +47,10 @@ from sandtui.ui.rendering.text import Piece, width_of
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
 from sandtui.ui.widgets.panel import show_frame
+from sandtui.ui.widgets.row_actions import RowActions
 
 NEEDS_RUN = frozenset({
-    "cancel", "retry", "mark", "save", "fold", "group", "failures", "search", "wrap", "copy", "copy_answer",
+    "cancel", "retry", "mark", "save", "fold_all", "group", "failures", "search", "wrap", "copy", "copy_answer",
     "next_hit", "previous_hit",
 })  # fmt: skip
 
@@ -88,6 +89,8 @@ class FanOutScreen(AppScreen):
         self._watched: Target | None = None
         self._tail: list[TailLine] = []
         self._stop_listening: Callable[[], None] = lambda: None
+        self.row_actions = RowActions(services.sandboxes, self._named, "No sandbox under the cursor")
+        self.row_actions.attach(self, "shell", "logs", "files", "exec", "delete")
 
     def compose_body(self) -> Iterable[Widget]:
         yield ChromeLine(id="target")
@@ -390,6 +393,11 @@ class FanOutScreen(AppScreen):
         return super().check_action(action, parameters)
 
     @property
+    def targets_view(self) -> OutputView:
+        """The view of the targets."""
+        return self.query_one("#targets", OutputView)
+
+    @property
     def results_view(self) -> OutputView:
         """The view of the results."""
         return self.query_one("#results", OutputView)
@@ -403,7 +411,7 @@ class FanOutScreen(AppScreen):
         if fan_out is None and action in NEEDS_RUN:
             return f"No runs yet: {key('results.type')} focuses the prompt"
         if fan_out is None:
-            return ""
+            return self.row_actions.why_not(action)
         if action == "cancel" and fan_out.is_over:
             return "Nothing to stop: the command has ended"
         if action in {"retry", "mark"} and not fan_out.is_over:
@@ -412,24 +420,33 @@ class FanOutScreen(AppScreen):
             return "No failed sandboxes"
         if action == "save" and fan_out.count(BulkState.WAITING):
             return f"The run is not complete: wait for it, or press {key('results.cancel')} to stop it"
-        if action == "fold":
-            return self._why_not_fold(fan_out)
+        if action == "open":
+            return self._why_not_open()
+        if action == "fold_all" and not self.results.group_keys:
+            return "No results yet"
         if action == "copy_answer" and self.results.group_at(self.results_view.cursor) is None:
             return "No result under the cursor"
-        return ""
+        return self.row_actions.why_not(action)
 
-    def _why_not_fold(self, fan_out: FanOut) -> str:
-        targets = self.query_one("#targets", OutputView)
-        if targets.has_focus:
-            target = fan_out.targets[targets.cursor] if targets.cursor < len(fan_out.targets) else None
-            on_result = target is not None and self.results.line_of(target) is not None
-            return "" if on_result else "No result from this sandbox yet"
+    def _why_not_open(self) -> str:
         index = self.results.place(self.results_view.cursor)
-        if index is not None and index.what == "live":
-            return "No result from this sandbox yet"
-        if index is None or (index.key is None and index.what != "earlier"):
-            return "No result under the cursor"
-        return ""
+        folds = index is not None and (index.what == "earlier" or self._folds_at(self.results_view.cursor))
+        return "" if folds and not self.targets_view.has_focus else self.row_actions.why_not("open")
+
+    def _folds_at(self, line: int) -> bool:
+        """Whether enter expands or collapses at a line: in a group of several, on more lines, on a collapsed result."""
+        each, index = self.results.group_at(line), self.results.place(line)
+        if each is None or index is None or index.what == "live":
+            return False
+        return len(each.targets) > 1 or index.what == "more" or self.folds.get(each.key) is Fold.CLOSED
+
+    def _named(self) -> Sequence[str]:
+        """Return the sandboxes of the line under the cursor: those of a group, or the one of a target."""
+        if self.targets_view.has_focus:
+            targets = self.fan_out.targets if self.fan_out is not None else self.rows
+            cursor = self.targets_view.cursor
+            return [targets[cursor].id] if cursor < len(targets) else []
+        return [target.id for target in self.results.targets_at(self.results_view.cursor)]
 
     def action_interrupt(self) -> None:
         if self.fan_out is not None:
@@ -515,25 +532,40 @@ class FanOutScreen(AppScreen):
         else:
             self.app.pop_screen()
 
-    def action_fold(self) -> None:
-        """Expand or collapse a result or an earlier run; from a sandbox go to its result."""
-        targets = self.query_one("#targets", OutputView)
-        if targets.has_focus:
-            if self.fan_out is not None and targets.cursor < len(self.fan_out.targets):
-                line = self.results.line_of(self.fan_out.targets[targets.cursor])
-                if line is not None:
-                    self.results_view.focus()
-                    self.results_view.go_to(line)
-            return
-        index = self.results.place(self.results_view.cursor)
-        if index is None:
-            return
-        if index.what == "earlier":
+    def action_open(self) -> None:
+        """Open the sandbox of the line; expand or collapse a group of several; show an earlier run."""
+        line = self.results_view.cursor
+        index = self.results.place(line)
+        if self.targets_view.has_focus or index is None:
+            self.row_actions.run("open")
+        elif index.what == "earlier":
             self.show(self.results.earlier(index.number))
-        elif index.key is not None:
+        elif self._folds_at(line):
             now = self.folds.get(index.key, Fold.PREVIEW)
-            self.folds[index.key] = now.after(self.results.body(index.key))
-            self.redraw()
+            self._fold(index.key, now.after(self.results.body(index.key)))
+        else:
+            self.row_actions.run("open")
+
+    def on_output_view_edge_reached(self, message: OutputView.EdgeReached) -> None:
+        """Collapse the result under the cursor at the left edge, and expand it at the right one."""
+        each = self.results.group_at(self.results_view.cursor)
+        if message.view is self.results_view and each is not None:
+            now = self.folds.get(each.key, Fold.PREVIEW)
+            if message.step > 0:
+                self._fold(each.key, Fold.PREVIEW if now is Fold.CLOSED else Fold.OPEN)
+            else:
+                self._fold(each.key, Fold.PREVIEW if now is Fold.OPEN else Fold.CLOSED)
+
+    def action_fold_all(self) -> None:
+        """Collapse all results, or expand them if all are collapsed."""
+        keys = self.results.group_keys
+        closed = all(self.folds.get(key) is Fold.CLOSED for key in keys)
+        self.folds.update(dict.fromkeys(keys, Fold.PREVIEW if closed else Fold.CLOSED))
+        self.redraw()
+
+    def _fold(self, key: Hashable, fold: Fold) -> None:
+        self.folds[key] = fold
+        self.redraw()
 
     def action_group(self) -> None:
         self.together = not self.together

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from textwrap import wrap
 
 from sandtui.fleet.creation.launch import Launch, LaunchItem, Step
@@ -33,22 +34,39 @@ BESIDE = 54
 class Board:
     """The lines of a launch, built on demand: only those in view cost anything."""
 
-    def __init__(self, launch: Launch, width: int) -> None:
-        self._items = launch.items
+    def __init__(self, launch: Launch, width: int, words: str = "") -> None:
+        """``words`` select sandboxes by name, id, step or reason; all by default."""
+        wanted = words.lower().split()
+        items = [item for item in launch.items if not wanted or _matches(item, wanted)]
+        self._items = items
         self._per_line = max(10, width - 2)
-        failed = [item for item in launch.items if item.step is Step.FAILED]
-        others = [item for item in launch.items if item.step is not Step.FAILED]
+        failed = [item for item in items if item.step is Step.FAILED]
+        others = [item for item in items if item.step is not Step.FAILED]
         gap: list[LaunchItem | str] = [""]
         reasons = [entry for item in failed for entry in self._with_reason(item, width)]
         self._listed: list[LaunchItem | str] = [*gap, *reasons, *(gap if failed else []), *others]
-        self._grid = -(-len(launch.items) // self._per_line)
-        self._timeline = Timeline.of(launch.items)
+        self._grid = -(-len(items) // self._per_line)
+        self._timeline = Timeline.of(items)
         # A scale stands above the lines, and before it how long the phases took.
-        table = percentile_lines(launch.items, width)
+        table = percentile_lines(items, width)
         self._above: list[list[Piece]] = [[], *table] if table else []
 
     def __len__(self) -> int:
         return self._grid + len(self._above) + len(self._listed)
+
+    @cached_property
+    def keys(self) -> list[int | None]:
+        """The index of the sandbox of each line, None for a line of another kind."""
+        keys: list[int | None] = [None] * (self._grid + len(self._above))
+        for entry in self._listed:
+            # The lines of a reason belong to the sandbox above them.
+            keys.append(entry.index if isinstance(entry, LaunchItem) else keys[-1] if entry else None)
+        return keys
+
+    @property
+    def count(self) -> int:
+        """The number of sandboxes."""
+        return len(self._items)
 
     def line(self, number: int, now: float) -> list[Piece]:
         """Return one line; ``now`` is in seconds on the monotonic clock."""
@@ -118,6 +136,11 @@ class Board:
         if line and self._per_line >= WITH_ID:
             pieces.append(Piece(f"{fit(sandbox_id, ID_WIDTH)}  ", "dim"))
         return [*pieces, *(line or [Piece(sandbox_id, "dim")])]
+
+
+def _matches(item: LaunchItem, words: list[str]) -> bool:
+    text = f"{item.request.name} {item.sandbox_id or ''} {item.step.value} {item.problem}".lower()
+    return all(word in text for word in words)
 
 
 def summary(launch: Launch) -> list[Piece]:

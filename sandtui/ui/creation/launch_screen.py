@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widget import Widget
+from textual.widgets import Input
 
 from sandtui.fleet.creation.as_code import curl_lines, sdk_snippet
-from sandtui.fleet.creation.launch import Launch, Step
+from sandtui.fleet.creation.launch import Launch, LaunchItem, Step
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.creation.launch import Board, summary
 from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.dialogs.code import CodeDialog, CodeText
 from sandtui.ui.key_bindings import bindings
-from sandtui.ui.messages import LaunchChanged
+from sandtui.ui.messages import LaunchChanged, SandboxesChanged
 from sandtui.ui.rendering.text import Content, Piece
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
+from sandtui.ui.widgets.row_actions import SANDBOX_ACTIONS, RowActions
+from sandtui.ui.widgets.row_marks import RowMarks
+
+NOTHING = "Select a sandbox first"
 
 
 class LaunchScreen(AppScreen):
@@ -35,21 +40,50 @@ class LaunchScreen(AppScreen):
         self.launch = launch
         self._board = Board(launch, 80)
         self._stale = False
+        self._placed = False
+        """Whether the cursor was put on the first sandbox, below the overview."""
+        self.marks = RowMarks(lambda: self.view, lambda: self._board.keys, self._marks_changed)
+        self.marks.attach(self)
+        self.row_actions = RowActions(services.sandboxes, self._named, NOTHING, self._current)
+        self.row_actions.attach(self, "open", "shell", "logs", "files", "exec")
 
     def compose_body(self) -> Iterable[Widget]:
+        yield Input(placeholder="filter: name, id, step, reason", compact=True, id="launch-filter")
         with Vertical(id="launch-panel", classes="panel"):
             yield OutputView(self._line, follows=False, id="board")
 
     def crumbs(self) -> list[str]:
         return ["Fleet", f"Launch {clean(self.launch.launch_id)}"]
 
+    @property
+    def view(self) -> OutputView:
+        """The view of the sandboxes."""
+        return self.query_one(OutputView)
+
+    @property
+    def filter_field(self) -> Input:
+        """The filter."""
+        return self.query_one(Input)
+
+    @property
+    def chosen(self) -> list[LaunchItem]:
+        """The sandboxes that an action is for: the marked ones, or the one under the cursor."""
+        return [self.launch.items[index] for index in self.marks.chosen if isinstance(index, int)]
+
+    def hint_scopes(self) -> tuple[str, ...]:
+        """Return the scope; none while the filter has the focus."""
+        return () if self.filter_field.has_focus else (self.SCOPE,)
+
     def activity(self) -> tuple[list[Piece], list[Piece]]:
-        return summary(self.launch), [Piece("launching…" if self.launch.running else "complete", "dim")]
+        key = self.services.key_of
+        left = [*self.marks.status(key("launch.mark"), key("launch.back")), *summary(self.launch)]
+        return left, [Piece("launching…" if self.launch.running else "complete", "dim")]
 
     def on_mount(self) -> None:
-        total = len(self.launch.items)
-        self.query_one("#launch-panel").border_title = Content(f"{total} sandboxes")
+        self.filter_field.display = False
         self.listen(self.launch.on_change, self._changed)
+
+    def on_screen_resume(self) -> None:
         self._draw()
 
     def tick(self) -> None:
@@ -60,18 +94,55 @@ class LaunchScreen(AppScreen):
     def on_launch_changed(self, _: LaunchChanged) -> None:
         self._draw()
 
+    def on_sandboxes_changed(self, _: SandboxesChanged) -> None:
+        """Note which of them were deleted, from here or elsewhere."""
+        session = self.services.platform.session
+        if session is not None:
+            rows = (session.store.get(each) for each in self.launch.ids)
+            self.launch.note_deleted([row.id for row in rows if row is not None and row.status == "TERMINATED"])
+        self._draw()
+
+    def on_output_view_cursor_moved(self, _: OutputView.CursorMoved) -> None:
+        self.update_chrome()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._draw()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.view.focus()
+
     def why_not(self, action: str) -> str:
         """Return why an action is not available."""
         launch = self.launch
+        if not self.query("#board"):
+            # Children of a panel are mounted after the screen.
+            return ""
         if action == "cancel" and not launch.running:
             return "Launch complete: nothing to stop"
         if action == "retry" and not launch.counts[Step.FAILED]:
             return "Nothing failed in this launch"
         if action == "copy" and not launch.ids:
             return "No sandboxes created yet"
-        if action == "delete" and not launch.ids and not any(item.unsure for item in launch.items):
-            return "No sandboxes to delete"
-        return ""
+        if action == "delete":
+            if self._deletes_all:
+                return "" if launch.ids or any(item.unsure for item in launch.items) else "No sandboxes to delete"
+            return self._why_not_created() or self.row_actions.why_not(action)
+        if action in SANDBOX_ACTIONS:
+            return self._why_not_created() or self.row_actions.why_not(action)
+        return self.marks.why_not(action, self.services.key_of("launch.mark"))
+
+    def _why_not_created(self) -> str:
+        chosen = self.chosen
+        if not chosen or any(item.sandbox_id for item in chosen):
+            return ""
+        return "This sandbox was not created" if len(chosen) == 1 else "None of these sandboxes was created"
+
+    @property
+    def _deletes_all(self) -> bool:
+        """Whether all of the launch are marked: then those without a known result are deleted too."""
+        return len(self.marks.marked) == len(self.launch.items)
 
     def action_cancel(self) -> None:
         self.services.launches.cancel(self.launch)
@@ -83,6 +154,10 @@ class LaunchScreen(AppScreen):
         self.services.launches.run(self.launch)
 
     def action_delete(self) -> None:
+        """Delete the marked sandboxes, or the current one; the whole launch if all are marked."""
+        if not self._deletes_all:
+            self.row_actions.run("delete")
+            return
         count = len(self.launch.ids)
         question = f"Delete all {count} sandboxes of this launch?"
         if any(item.unsure for item in self.launch.items):
@@ -114,11 +189,47 @@ class LaunchScreen(AppScreen):
     def action_copy(self) -> None:
         self.services.clipboard.copy(" ".join(self.launch.ids))
 
+    def action_filter(self) -> None:
+        self.filter_field.display = True
+        self.filter_field.focus()
+
     def action_back(self) -> None:
-        self.app.pop_screen()
+        """Leave the filter, cancel the range, clear the filter, then the marks, then go back."""
+        field = self.filter_field
+        if field.has_focus:
+            self.view.focus()
+        elif self.marks.has_range:
+            self.marks.undo()
+        elif field.value:
+            field.value = ""
+        elif not self.marks.undo():
+            self.app.pop_screen()
+        field.display = bool(field.value) or field.has_focus
+
+    def _named(self) -> Sequence[str]:
+        return [item.sandbox_id for item in self.chosen if item.sandbox_id]
+
+    def _current(self) -> Sequence[str]:
+        index = self.marks.current
+        item = self.launch.items[index] if isinstance(index, int) else None
+        return [item.sandbox_id] if item is not None and item.sandbox_id else []
+
+    def _go_to_first(self) -> None:
+        first = next((line for line, key in enumerate(self._board.keys) if key is not None), 0)
+        self.view.keep(first)
+
+    def _marks_changed(self) -> None:
+        self.view.refresh()
+        self.update_chrome()
 
     def _line(self, number: int) -> list[Piece]:
-        return self._board.line(number, self.services.clock.monotonic())
+        pieces = self._board.line(number, self.services.clock.monotonic())
+        keys = self._board.keys
+        key = keys[number] if number < len(keys) else None
+        if key is None or not pieces:
+            return pieces
+        # The sign of the mark takes the place of the space before a line.
+        return [self.marks.sign(key), Piece(pieces[0].text[1:], pieces[0].role), *pieces[1:]]
 
     def _changed(self) -> None:
         if not self._stale:
@@ -130,7 +241,16 @@ class LaunchScreen(AppScreen):
         self._stale = False
         if not self.is_mounted:
             return
-        view = self.query_one(OutputView)
-        self._board = Board(self.launch, view.size.width or 80)
+        view, before = self.view, self.marks.current
+        self._board = Board(self.launch, view.size.width or 80, self.filter_field.value)
         view.show(len(self._board))
+        if not self._placed:
+            self._placed = True
+            self._go_to_first()
+        if before is not None and before != self.marks.current and before in self._board.keys:
+            # A sandbox that has failed moves up.
+            view.keep(self._board.keys.index(before))
+        total, shown = len(self.launch.items), self._board.count
+        count = f"{total:,}" if shown == total else f"{shown:,} of {total:,}"
+        self.query_one("#launch-panel").border_title = Content(f"{count} sandboxes")
         self.update_chrome()

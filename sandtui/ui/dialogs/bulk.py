@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -19,6 +19,7 @@ from sandtui.ui.key_bindings import bindings, key_of
 from sandtui.ui.rendering.plan import item_pieces, progress_text
 from sandtui.ui.rendering.text import Piece, content
 from sandtui.ui.widgets.output_view import OutputView
+from sandtui.ui.widgets.row_actions import ActsOnSandboxes, RowActions
 from sandtui.ui.widgets.text_panel import TextPanel
 
 PAINT_SECONDS = 0.1
@@ -28,15 +29,19 @@ _FIRST = {BulkState.FAILED: 0, BulkState.CANCELLED: 1, BulkState.RUNNING: 2, Bul
 class BulkDialog(Dialog[str]):
     """Shows a bulk run, which continues when the dialog is closed. Returns ``retry``, ``mark`` or an empty text."""
 
+    SCOPE: ClassVar[str] = "bulk"
     BINDINGS: ClassVar[list[BindingType]] = bindings("bulk")
     AUTO_FOCUS = "OutputView"
 
-    def __init__(self, run: BulkRun, clock: Clock, keymap: Keymap) -> None:
+    def __init__(self, run: BulkRun, clock: Clock, keymap: Keymap, sandboxes: ActsOnSandboxes) -> None:
+        """``sandboxes`` acts on the one under the cursor."""
         super().__init__()
         self.run = run
         self._clock, self._keymap = clock, keymap
         self._items: list[BulkItem] = list(run.items)
         self._painting: Timer | None = None
+        self.row_actions = RowActions(sandboxes, self._named, "Select a sandbox first")
+        self.row_actions.attach(self)
 
     def compose(self) -> Iterable[Widget]:
         with DialogBox(self.run.title, steady=True):
@@ -57,7 +62,7 @@ class BulkDialog(Dialog[str]):
             return f"Still running: wait for it, or press {key_of('bulk.cancel', self._keymap)} to cancel the rest"
         if action in {"retry", "mark"} and not self.run.failed_ids:
             return "None failed"
-        return ""
+        return self.row_actions.why_not(action)
 
     def action_cancel(self) -> None:
         self.run.cancel()
@@ -70,6 +75,11 @@ class BulkDialog(Dialog[str]):
 
     def action_close(self) -> None:
         self.dismiss("")
+
+    def _named(self) -> Sequence[str]:
+        """Return the sandbox under the cursor."""
+        cursor = self.query_one(OutputView).cursor
+        return [self._items[cursor].id] if cursor < len(self._items) else []
 
     def _changed(self) -> None:
         if self._painting is None:

@@ -38,13 +38,13 @@ class PlanDialog(Dialog[bool]):
 
     def __init__(self, plan: BulkPlan, context: str, now: datetime, more: Callable[[], None] | None = None) -> None:
         super().__init__()
-        self._plan = plan
+        self.plan = plan
         self._where = context
         self._now = now
         self._more = more
 
     def compose(self) -> Iterable[Widget]:
-        plan = self._plan
+        plan = self.plan
         with DialogBox(plan.title):
             yield VerticalScroll(
                 Static(plan_list(plan, self._now, MOST_NAMED)), id="dialog-list", classes=BODY, can_focus=False
@@ -59,20 +59,20 @@ class PlanDialog(Dialog[bool]):
                 yield Static(content(Piece("i include · enter/esc close", "dim")), id="dialog-keys")
 
     def on_mount(self) -> None:
-        if self._plan.needs_count:
+        if self.plan.needs_count:
             self.query_one("#count", Input).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        if event.value.strip() == str(self._plan.count):
+        if event.value.strip() == str(self.plan.count):
             self.action_confirm()
 
     @on(Button.Pressed, "#confirm")
     def action_confirm(self) -> None:
         """Confirm, unless the count is still to be typed."""
-        if not self._plan.count:
+        if not self.plan.count:
             return
-        if self._plan.needs_count and self.query_one("#count", Input).value.strip() != str(self._plan.count):
+        if self.plan.needs_count and self.query_one("#count", Input).value.strip() != str(self.plan.count):
             self.query_one("#count", Input).focus()
             return
         self.dismiss(True)
@@ -88,6 +88,6 @@ class PlanDialog(Dialog[bool]):
         self.dismiss(False)
 
     def _keys(self) -> str:
-        if self._plan.needs_count:
+        if self.plan.needs_count:
             return "enter confirm · esc cancel"
-        return confirm_keys(danger=self._plan.verb.destroys)
+        return confirm_keys(danger=self.plan.verb.destroys)

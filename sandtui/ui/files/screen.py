@@ -57,6 +57,7 @@ from sandtui.ui.rendering.units import size_text
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
 from sandtui.ui.widgets.panel import show_frame
+from sandtui.ui.widgets.row_actions import RowActions
 
 SIDES_SHOWN = 30
 
@@ -102,6 +103,8 @@ class FilesScreen(AppScreen):
         self.active = 1
         """The index of the active pane: initially the sandbox's."""
         self._done: set[str] = set()
+        self.row_actions = RowActions(services.sandboxes, self._named, "This is the local machine: select a sandbox")
+        self.row_actions.attach(self, "shell", "logs", "exec")
 
     def compose_body(self) -> Iterable[Widget]:
         self.panes = [self.make_pane(None), self.make_pane(self.sandbox_ids[0])]
@@ -183,8 +186,13 @@ class FilesScreen(AppScreen):
         if action in QUEUE_ACTIONS:
             return self._why_not_in_queue(action)
         if action == "open" and self.query_one("#queue").has_focus:
-            asks = self.queue is not None and self.queue.question() is not None
-            return "" if asks else f"No question to answer: {self.services.key_of('files.pane')} goes back to the files"
+            if self.queue is not None and self.queue.question() is not None:
+                return ""
+            if self.transfer is None:
+                return f"No transfers: {self.services.key_of('files.copy')} copies to the other pane"
+            return self.row_actions.why_not(action)
+        if action in {"shell", "logs", "exec"}:
+            return self.row_actions.why_not(action)
         return self._why_not_in_pane(action)
 
     def _why_not_in_pane(self, action: str) -> str:
@@ -261,7 +269,10 @@ class FilesScreen(AppScreen):
     @on(FileTable.Opened)
     def action_open(self) -> None:
         if self.query_one("#queue").has_focus:
-            self.services.transfers.ask()
+            if self.queue is not None and self.queue.question() is not None:
+                self.services.transfers.ask()
+            else:
+                self.row_actions.run("open")
             return
         entry = self.entry
         if entry is None:
@@ -380,6 +391,15 @@ class FilesScreen(AppScreen):
 
         if self.is_attached:
             self.app.push_screen(SyncDialog(spec, found, watched=watched), on_result)
+
+    def _named(self) -> Sequence[str]:
+        """Return the sandboxes of the transfer under the cursor, the target first, or the one of the pane."""
+        if not self.query_one("#queue").has_focus:
+            sandbox_id = self.pane.side.sandbox_id
+            return [sandbox_id] if sandbox_id is not None else []
+        spec = transfer.spec if (transfer := self.transfer) is not None else None
+        sides = (spec.target, spec.source) if spec is not None else ()
+        return [side.sandbox_id for side in sides if side.sandbox_id is not None]
 
     @property
     def queue(self) -> TransferQueue | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, TypeVar
 
@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from sandtui.fleet.jobs.job import Chain, Job
 from sandtui.fleet.text.sanitize import clean
-from sandtui.saving import check_new_path, typed_path
+from sandtui.saving import check_folder, check_new_path, typed_path
 from sandtui.ui.chrome.gate import Dialog
 from sandtui.ui.dialogs.box import DialogBox
 from sandtui.ui.rendering.jobs import command_text
@@ -21,6 +21,8 @@ from sandtui.ui.rendering.text import Piece, content
 from sandtui.ui.widgets.check import Check
 
 T = TypeVar("T")
+
+NAMES_SHOWN = 3
 
 
 class JobForm(Dialog[T]):
@@ -82,31 +84,48 @@ class NewJobDialog(JobForm[tuple[str, str]]):
 
 
 class OnSuccessDialog(JobForm[Chain]):
-    """Returns a chain (an empty one removes it) or None. ``folder`` is the default directory of downloads."""
+    """Returns a chain for some jobs (an empty one removes it) or None. ``folder`` is where downloads go by default.
 
-    def __init__(self, job: Job, folder: Path) -> None:
+    With several jobs the target is a directory, in which each sandbox gets one of its own.
+    """
+
+    def __init__(self, jobs: Sequence[Job], folder: Path) -> None:
         super().__init__()
-        self._job, self._folder = job, folder
+        self._jobs, self._folder = jobs, folder
 
     def compose(self) -> Iterable[Widget]:
-        chain = self._job.chain or Chain()
-        with DialogBox(f"When job {self._job.key.job_id} succeeds", classes="command form"):
-            yield Static(content(Piece(command_text(self._job), "dim")))
-            yield Static(content(Piece("Download from the sandbox (optional)", "dim")))
+        chain = self._jobs[0].chain if len(self._jobs) == 1 else None
+        chain = chain or Chain()
+        what = f"job {self._jobs[0].key.job_id}" if len(self._jobs) == 1 else f"each of {len(self._jobs):,} jobs"
+        with DialogBox(f"When {what} succeeds", classes="command form"):
+            yield Static(content(Piece(self._subject, "dim")))
+            yield Static(content(Piece("Download from the sandbox: a file or directory (optional)", "dim")))
             yield Input(chain.download, placeholder="/workspace/result.json", compact=True, id="then-download")
-            yield Static(content(Piece("Save as (local path)", "dim")))
-            target = chain.target or ""
-            yield Input(target, placeholder=str(self._folder / "result.json"), compact=True, id="then-target")
-            yield Check("Delete the sandbox", chain.delete, compact=True, id="then-delete")
+            many = "Save below (local directory, one for each sandbox)"
+            yield Static(content(Piece("Save as (local path)" if len(self._jobs) == 1 else many, "dim")))
+            yield Input(chain.target, placeholder=self._suggested("result.json"), compact=True, id="then-target")
+            noun = "Delete the sandbox" if len(self._jobs) == 1 else "Delete the sandboxes"
+            yield Check(noun, chain.delete, compact=True, id="then-delete")
             yield Static(
                 content(Piece("Runs only on exit code 0 · enter save · esc cancel", "dim")),
                 id="dialog-keys",
             )
 
+    @property
+    def _subject(self) -> str:
+        if len(self._jobs) == 1:
+            return command_text(self._jobs[0])
+        names = [clean(job.sandbox_name or job.key.sandbox_id) for job in self._jobs]
+        more = f" and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else ""
+        return ", ".join(names[:NAMES_SHOWN]) + more
+
+    def _suggested(self, name: str) -> str:
+        return str(self._folder / name if len(self._jobs) == 1 else self._folder)
+
     @on(Input.Changed, "#then-download")
     def _suggest_target(self, event: Input.Changed) -> None:
         name = PurePosixPath(event.value.strip()).name
-        self.query_one("#then-target", Input).placeholder = str(self._folder / (name or "result.json"))
+        self.query_one("#then-target", Input).placeholder = self._suggested(name or "result.json")
 
     def _is_complete(self) -> bool:
         return not self._value("then-download")
@@ -117,12 +136,13 @@ class OnSuccessDialog(JobForm[Chain]):
         if not download:
             self.dismiss(Chain(delete=delete))
             return
-        if not download.startswith("/") or download.endswith("/"):
-            self._show_problem("expected the absolute path of a file, such as /workspace/result.json")
+        if not download.startswith("/") or not PurePosixPath(download).name:
+            self._show_problem("expected an absolute path, such as /workspace/result.json")
             return
-        path = typed_path(target) if target else self._folder / PurePosixPath(download).name
+        path = typed_path(target) if target else Path(self._suggested(PurePosixPath(download).name))
         path = path if path.is_absolute() else self._folder / path
-        if problem := check_new_path(path):
+        problem = check_new_path(path) if len(self._jobs) == 1 else check_folder(path)
+        if problem:
             self._show_problem(problem)
         else:
-            self.dismiss(Chain(download, str(path), delete))
+            self.dismiss(Chain(str(PurePosixPath(download)), str(path), delete))

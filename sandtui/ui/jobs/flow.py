@@ -16,6 +16,7 @@ from sandtui.fleet.inventory.bulk_plan import make_plan
 from sandtui.fleet.inventory.preferences import NOTIFY
 from sandtui.fleet.inventory.session import FleetSession
 from sandtui.fleet.jobs.board import Ended
+from sandtui.fleet.jobs.chains import chains_of
 from sandtui.fleet.jobs.command_text import is_complete
 from sandtui.fleet.jobs.job import Chain, ChainStep, Job, JobState
 from sandtui.fleet.text.sanitize import clean
@@ -28,6 +29,7 @@ from sandtui.ui.services.bundle import Services
 from sandtui.ui.services.notifier import Severity
 
 PAINT_SECONDS = 0.25
+NAMES_SHOWN = 4
 NOTIFY_SECONDS = 1.0
 """Jobs that end within this time share one notification: a fleet's jobs often end together."""
 
@@ -137,40 +139,65 @@ class JobFlow:
 
         self.app.push_screen(NewJobDialog(where), on_result)
 
-    def run_again(self, job: Job) -> None:
-        """Start the command of a job again, in its sandbox."""
-        if not is_complete(job.command):
+    def run_again(self, jobs: Sequence[Job]) -> None:
+        """Start the commands of jobs again, in their sandboxes."""
+        known = [job for job in jobs if is_complete(job.command)]
+        if not known:
             self.services.notifier.refuse(
                 "The full command is not known (secrets are not stored). Start a new job instead", "run again"
             )
             return
-        self.services.work.start(self._start(job.key.sandbox_id, job.command, job.working_dir), "job")
 
-    def kill(self, job: Job) -> None:
-        """Ask for confirmation, then kill a job."""
-        question = f"{command_text(job)}\n\nSends TERM to all its processes, KILL after 5 s."
+        def start() -> None:
+            for job in known:
+                self.services.work.start(self._start(job.key.sandbox_id, job.command, job.working_dir), "job")
+
+        if len(jobs) == 1:
+            start()
+            return
 
         def on_result(confirmed: bool | None) -> None:
             if confirmed:
-                self.services.work.start(self._kill(job), "job")
+                start()
 
-        name = job.sandbox_name or job.key.sandbox_id
-        self.app.push_screen(AskDialog(f"Kill job {job.key.job_id} in {name}", question, "Kill"), on_result)
+        left = len(jobs) - len(known)
+        more = f"\n\n{left:,} left out: the full command is not known." if left else ""
+        question = f"{_names(known)}{more}"
+        dialog = AskDialog(f"Run {len(known):,} jobs again", question, "Run", danger=False)
+        self.app.push_screen(dialog, on_result)
 
-    def on_success(self, job: Job) -> None:
-        """Ask what happens when a job succeeds."""
+    def kill(self, jobs: Sequence[Job]) -> None:
+        """Ask for confirmation, then kill jobs."""
+        how = "Sends TERM to all their processes, KILL after 5 s."
+        if len(jobs) == 1:
+            name = jobs[0].sandbox_name or jobs[0].key.sandbox_id
+            title, question = f"Kill job {jobs[0].key.job_id} in {name}", f"{command_text(jobs[0])}\n\n{how}"
+        else:
+            title, question = f"Kill {len(jobs):,} jobs", f"{_names(jobs)}\n\n{how}"
+
+        def on_result(confirmed: bool | None) -> None:
+            if confirmed:
+                for job in jobs:
+                    self.services.work.start(self._kill(job), "job")
+
+        self.app.push_screen(AskDialog(title, question, "Kill"), on_result)
+
+    def on_success(self, jobs: Sequence[Job]) -> None:
+        """Ask what happens when jobs succeed."""
         from sandtui.ui.jobs.dialogs import OnSuccessDialog
 
-        if job.state in {JobState.FAILED, JobState.LOST}:
-            self.services.notifier.refuse("This job did not succeed, so nothing runs after it", "then")
+        able = [job for job in jobs if job.state not in {JobState.FAILED, JobState.LOST}]
+        if not able:
+            which = "This job" if len(jobs) == 1 else "These jobs"
+            self.services.notifier.refuse(f"{which} did not succeed, so nothing runs afterwards", "then")
             return
 
         def on_result(chain: Chain | None) -> None:
             if chain is not None:
-                wanted = chain if chain.download or chain.delete else None
-                self.services.work.start(self._set_chain(job, wanted), "job")
+                for job, each in zip(able, chains_of(able, chain), strict=True):
+                    self.services.work.start(self._set_chain(job, each), "job")
 
-        self.app.push_screen(OnSuccessDialog(job, Path.cwd()), on_result)
+        self.app.push_screen(OnSuccessDialog(able, Path.cwd()), on_result)
 
     async def _start(self, sandbox_id: str, command: str, folder: str) -> None:
         session = self.services.platform.session
@@ -207,6 +234,13 @@ class JobFlow:
             self.services.notifier.notify(f"Not saved, so nothing will run after the job: {describe(error)}", "error")
             return
         session.job_watcher.want([job.key.sandbox_id])
+
+
+def _names(jobs: Sequence[Job]) -> str:
+    """Return the first names of the sandboxes of some jobs."""
+    names = [clean(job.sandbox_name or job.key.sandbox_id) for job in jobs]
+    more = f" and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(names[:NAMES_SHOWN]) + more
 
 
 def _ended_text(job: Job) -> str:

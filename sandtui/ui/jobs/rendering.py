@@ -31,9 +31,9 @@ class Facts:
 def head(width: int) -> list[Piece]:
     """Return the column headings."""
     if width < 100:
-        text = f"   {'SANDBOX':<{NARROW_NAME}} {'COMMAND':<{command_width(width)}} {'RUNTIME':>{RUNTIME}}  EXIT"
+        text = f"    {'SANDBOX':<{NARROW_NAME}} {'COMMAND':<{command_width(width)}} {'RUNTIME':>{RUNTIME}}  EXIT"
     else:
-        text = f"   {'JOB':<{ID}} {'SANDBOX':<{NAME}} {'COMMAND':<{command_width(width)}} {'STARTED':<{STARTED}}"
+        text = f"    {'JOB':<{ID}} {'SANDBOX':<{NAME}} {'COMMAND':<{command_width(width)}} {'STARTED':<{STARTED}}"
         text += f" {'RUNTIME':>{RUNTIME}}  {'EXIT':>{EXIT}} OUTPUT"
     return [Piece(text, "dim")]
 
@@ -41,8 +41,8 @@ def head(width: int) -> list[Piece]:
 def command_width(width: int) -> int:
     """Return the width of the command column in cells."""
     if width < 100:
-        return max(10, width - NARROW_NAME - RUNTIME - NARROW_EXIT - 11)
-    return max(10, width - ID - NAME - STARTED - RUNTIME - EXIT - OUTPUT - 15)
+        return max(10, width - NARROW_NAME - RUNTIME - NARROW_EXIT - 12)
+    return max(10, width - ID - NAME - STARTED - RUNTIME - EXIT - OUTPUT - 16)
 
 
 def line(job: Job, facts: Facts, width: int) -> list[Piece]:

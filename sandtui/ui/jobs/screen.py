@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -30,11 +30,18 @@ from sandtui.ui.rendering.text import Content, Piece, sort_arrow
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.services.platform import UNREADABLE
 from sandtui.ui.widgets.panel import show_frame
+from sandtui.ui.widgets.row_actions import SANDBOX_ACTIONS, RowActions
 from sandtui.ui.widgets.row_list import RowList
+from sandtui.ui.widgets.row_marks import RowMarks
 
 WHAT = "jobs"
 
-NEEDS_JOB = frozenset({"open", "stop", "again", "then", "exec", "stream", "save", "copy", "follow", "wrap"})
+NEEDS_JOB = frozenset({
+    "log", "stop", "again", "then", "stream", "save", "copy", "follow", "wrap", "mark", "range", "mark_all", "invert",
+    *SANDBOX_ACTIONS,
+})  # fmt: skip
+
+WORKS_ON_MARKS = frozenset({"stop", "again", "then", *SANDBOX_ACTIONS}) - {"open"}
 
 
 class JobsScreen(AppScreen):
@@ -52,6 +59,12 @@ class JobsScreen(AppScreen):
         self.targets, self.sandbox_id = targets, sandbox_id
         self.jobs: list[Job] = []
         self._order, self._reverse = ORDERS[0], False
+        self.marks = RowMarks(lambda: self.rows, lambda: [job.key for job in self.jobs], self._marks_changed)
+        self.marks.attach(self)
+        self.row_actions = RowActions(
+            services.sandboxes, lambda: self._sandboxes(self.chosen), "Select a job first", self._current_sandbox
+        )
+        self.row_actions.attach(self)
 
     def compose_body(self) -> Iterable[Widget]:
         with Horizontal(id="jobs-bar"):
@@ -91,10 +104,21 @@ class JobsScreen(AppScreen):
         return self.query_one(JobLogPane)
 
     @property
+    def rows(self) -> RowList:
+        """The list of jobs."""
+        return self.query_one("#jobs", RowList)
+
+    @property
     def job(self) -> Job | None:
         """The job under the cursor."""
-        key = self.query_one("#jobs", RowList).key
+        key = self.rows.key
         return self.board.jobs.get(key) if isinstance(key, JobKey) else None
+
+    @property
+    def chosen(self) -> Sequence[Job]:
+        """The jobs that an action is for: the marked ones, or the one under the cursor."""
+        jobs = self.board.jobs
+        return [jobs[key] for key in self.marks.chosen if isinstance(key, JobKey) and key in jobs]
 
     def crumbs(self) -> list[str]:
         """Return the breadcrumbs: fleet, sandbox, jobs."""
@@ -112,8 +136,9 @@ class JobsScreen(AppScreen):
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
         """Return the status line: the job under the cursor, and problems."""
-        board, job = self.board, self.job
-        left = about(job, self._facts(job)) if job is not None else []
+        board, job, key = self.board, self.job, self.services.key_of
+        left = self.marks.status(key("jobs.mark"), key("jobs.back"))
+        left += about(job, self._facts(job)) if job is not None else []
         if "" in board.problems:
             return left, [Piece(f"▲ jobs not saved: {clean(board.problems[''])}", "bad")]
         unscanned = {each: why for each, why in board.problems.items() if each}
@@ -126,11 +151,8 @@ class JobsScreen(AppScreen):
         resting = [row.id for row in board.store if row.sandbox.idle_timeout_minutes and row.status == "RUNNING"]
         if not resting:
             return left, []
-        scanned, key = (
-            "rescanned" if board.scanned.issuperset(resting) else "scanned",
-            self.services.key_of("jobs.look"),
-        )
-        return left, [Piece(f"{len(resting)} with idle timeout not {scanned} ({key} to scan)", "dim")]
+        scanned = "rescanned" if board.scanned.issuperset(resting) else "scanned"
+        return left, [Piece(f"{len(resting)} with idle timeout not {scanned} ({key('jobs.look')} to scan)", "dim")]
 
     def on_mount(self) -> None:
         if self.services.platform.session is not None:
@@ -138,6 +160,7 @@ class JobsScreen(AppScreen):
         self._draw()
 
     def on_unmount(self) -> None:
+        self._see_all()
         if self.services.platform.session is not None:
             self.services.platform.session.job_watcher.leave()
 
@@ -145,7 +168,7 @@ class JobsScreen(AppScreen):
         """Update runtimes and the log."""
         super().tick()
         if not self.is_covered:
-            self.query_one("#jobs", RowList).refresh()
+            self.rows.refresh()
             self.pane.tick()
 
     def on_jobs_changed(self, _: JobsChanged) -> None:
@@ -164,8 +187,11 @@ class JobsScreen(AppScreen):
 
     def on_screen_suspend(self) -> None:
         self.pane.save_copy()
+        self._see_all()
 
     def on_row_list_moved(self, _: RowList.Moved) -> None:
+        if (job := self.job) is not None:
+            self.board.see([job.key])
         self._show_log()
         self.update_chrome()
 
@@ -175,11 +201,15 @@ class JobsScreen(AppScreen):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        self.query_one("#jobs").focus()
+        self.rows.focus()
 
     def why_not(self, action: str) -> str:
         """Return why an action is not available, or an empty text."""
         key = self.services.key_of
+        if action in WORKS_ON_MARKS and self.chosen:
+            return self._why_not_chosen(action)
+        if reason := self.marks.why_not(action, key("jobs.mark")):
+            return reason
         if action in NEEDS_JOB and self.job is None:
             if reason := why_not_loaded(self.load_state, WHAT, key("jobs.look")):
                 return reason
@@ -191,19 +221,25 @@ class JobsScreen(AppScreen):
         if action == "look" and not any(row.status == "RUNNING" for row in self.board.store):
             return "No running sandboxes to scan"
         if action == "follow" and self.pane.follows and not self.pane.has_failed:
-            return f"Already following the log: {key('jobs.open')} focuses it"
-        return ""
+            return f"Already following the log: {key('jobs.log')} focuses it"
+        return self.row_actions.why_not(action)
+
+    def _why_not_chosen(self, action: str) -> str:
+        chosen = self.chosen
+        if action == "stop" and all(job.state.is_over for job in chosen):
+            return "This job has already ended" if len(chosen) == 1 else "These jobs have already ended"
+        return self.row_actions.why_not(action)
 
     def show_job(self, key: JobKey) -> None:
         """Move the cursor to a job, if the filter shows it."""
         self._draw()
         keys = [job.key for job in self.jobs]
         if key in keys:
-            self.query_one("#jobs", RowList).go_to(keys.index(key))
+            self.rows.go_to(keys.index(key))
 
     # Actions
 
-    def action_open(self) -> None:
+    def action_log(self) -> None:
         self.pane.view.focus()
 
     def action_new(self) -> None:
@@ -211,23 +247,13 @@ class JobsScreen(AppScreen):
         self.flow.new(self.targets or ([job.key.sandbox_id] if job is not None else []))
 
     def action_stop(self) -> None:
-        if (job := self.job) is not None:
-            if job.state.is_over:
-                self.services.notifier.refuse("This job has already ended", "kill")
-            else:
-                self.flow.kill(job)
+        self.flow.kill([job for job in self.chosen if not job.state.is_over])
 
     def action_again(self) -> None:
-        if (job := self.job) is not None:
-            self.flow.run_again(job)
+        self.flow.run_again(self.chosen)
 
     def action_then(self) -> None:
-        if (job := self.job) is not None:
-            self.flow.on_success(job)
-
-    def action_exec(self) -> None:
-        if (job := self.job) is not None:
-            self.services.navigator.open_console(job.key.sandbox_id)
+        self.flow.on_success(self.chosen)
 
     def action_stream(self) -> None:
         self.pane.show_job(self.job, "stdout" if self.pane.stream == "stderr" else "stderr")
@@ -271,13 +297,15 @@ class JobsScreen(AppScreen):
         self.run_flow(self._forget(), "job")
 
     def action_back(self) -> None:
-        """Leave the filter, then clear it, then go back."""
+        """Leave the filter, cancel the range, clear the filter, then the marks, then go back."""
         field = self.query_one("#jobs-filter", Input)
         if field.has_focus:
-            self.query_one("#jobs").focus()
+            self.rows.focus()
+        elif self.marks.has_range:
+            self.marks.undo()
         elif field.value:
             field.value = ""
-        else:
+        elif not self.marks.undo():
             self.app.pop_screen()
 
     async def _forget(self) -> None:
@@ -298,10 +326,11 @@ class JobsScreen(AppScreen):
         text = self.query_one("#jobs-filter", Input).value
         now = self.services.clock.now()
         self.jobs = listed(jobs, board.store, text, self._order, self._reverse, now)
+        self.marks.forget(lambda key: key not in board.jobs)
         self.query_one("#jobs-head", ChromeLine).show(head(self.size.width), [])
         known = self.load_state.is_loaded or self.jobs
         self.query_one("#jobs-counts", ChromeLine).show([], [*counts(self.jobs)] if known else [])
-        self.query_one("#jobs", RowList).show_rows([job.key for job in self.jobs])
+        self.rows.show_rows([job.key for job in self.jobs])
         panel = self.query_one("#jobs-panel")
         arrow = sort_arrow(self._order.descending == self._reverse)
         show_frame(panel, "Background jobs", f"sort: {self._order.id} {arrow}")
@@ -319,8 +348,11 @@ class JobsScreen(AppScreen):
         key = self.jobs[number].key
         # A job may have been removed since the last redraw.
         job = self.board.jobs.get(key, self.jobs[number])
-        chosen = number == self.query_one("#jobs", RowList).cursor
-        return [Piece("▌" if chosen else " ", "key"), *line(job, self._facts(job), self.size.width)]
+        mark = self.marks.sign(key)
+        if mark.text == " " and key in self.board.unseen:
+            mark = Piece("•", "info")
+        cursor = Piece("▌" if number == self.rows.cursor else " ", "key")
+        return [cursor, mark, *line(job, self._facts(job), self.size.width)]
 
     def _empty_row(self) -> list[Piece]:
         if unknown := load_pieces(self.load_state, WHAT, self.services.key_of("jobs.look")):
@@ -338,6 +370,23 @@ class JobsScreen(AppScreen):
         row = self.board.store.get(job.key.sandbox_id)
         ends = row.sandbox.expires_at if row is not None else None
         return Facts(self.services.clock.now(), ends, self.board.usual_seconds(job))
+
+    def _current_sandbox(self) -> Sequence[str]:
+        job = self.job
+        return [job.key.sandbox_id] if job is not None else []
+
+    @staticmethod
+    def _sandboxes(jobs: Iterable[Job]) -> Sequence[str]:
+        return [*dict.fromkeys(job.key.sandbox_id for job in jobs)]
+
+    def _see_all(self) -> None:
+        """Note that the ended jobs of the list were seen."""
+        if self.services.platform.session is not None:
+            self.board.see([job.key for job in self.jobs])
+
+    def _marks_changed(self) -> None:
+        self.rows.refresh()
+        self.update_chrome()
 
     def _title_of(self, sandbox_id: str) -> str:
         row = self.board.store.get(sandbox_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, ClassVar
 
 from textual.binding import BindingType
@@ -25,9 +25,12 @@ from sandtui.ui.ports.flow import PortsFlow
 from sandtui.ui.rendering.loading import load_pieces, why_not_loaded
 from sandtui.ui.rendering.text import Content, Piece
 from sandtui.ui.services.bundle import Services
+from sandtui.ui.widgets.row_actions import RowActions
 from sandtui.ui.widgets.row_list import RowList
 
 WHAT = "exposed ports"
+
+NEEDS_PORT = frozenset({"unexpose", "copy", "copy_more", "qr", "browse", "open", "shell", "logs", "files", "exec"})
 
 PROBE_SECONDS = 30.0
 """Interval between health checks while the screen is open."""
@@ -44,6 +47,8 @@ class PortsScreen(AppScreen):
         super().__init__(services)
         self.sandbox_id, self.marked = sandbox_id, marked
         self._probed_at = 0.0
+        self.row_actions = RowActions(services.sandboxes, self._named, "Select a port first")
+        self.row_actions.attach(self, "open", "shell", "logs", "files", "exec")
 
     @property
     def _flow(self) -> PortsFlow:
@@ -115,7 +120,7 @@ class PortsScreen(AppScreen):
             if self._targets():
                 return ""
             return f"No sandbox selected: select one in the fleet ({key('app.fleet')}), then press {key('fleet.ports')}"
-        if action not in {"unexpose", "copy", "copy_more", "qr", "open"}:
+        if action not in NEEDS_PORT:
             return ""
         forward, row = self._forward(), self._row()
         if forward is None and row is None:
@@ -124,9 +129,9 @@ class PortsScreen(AppScreen):
             if reason := why_not_loaded(self.board.load_state, WHAT, key("ports.probe")):
                 return reason
             return f"No exposed ports: {key('ports.expose')} exposes one"
-        if action == "open" and not self._page():
+        if action == "browse" and not self._page():
             return f"Only HTTP addresses open in a browser: {key('ports.copy')} copies this one"
-        return ""
+        return self.row_actions.why_not(action)
 
     # Exposures
 
@@ -198,7 +203,7 @@ class PortsScreen(AppScreen):
         except ValueError as problem:
             self.services.notifier.refuse(str(problem), "QR code")
 
-    def action_open(self) -> None:
+    def action_browse(self) -> None:
         if page := self._page():
             self.services.clipboard.open_url(page)
 
@@ -233,6 +238,13 @@ class PortsScreen(AppScreen):
         ids = self.marked or ([self.sandbox_id] if self.sandbox_id else [row.exposure.sandbox_id] if row else [])
         session = self.services.platform.session
         return [found for each in ids if session is not None and (found := session.store.get(each)) is not None]
+
+    def _named(self) -> Sequence[str]:
+        """Return the sandbox of the row under the cursor."""
+        forward, row = self._forward(), self._row()
+        if forward is not None:
+            return [forward.sandbox_id]
+        return [row.exposure.sandbox_id] if row is not None else []
 
     def _row(self) -> PortRow | None:
         if self._in_forwards():

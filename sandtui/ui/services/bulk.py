@@ -30,6 +30,7 @@ from sandtui.ui.services.contexts import Contexts
 from sandtui.ui.services.files import LocalFiles
 from sandtui.ui.services.notifier import Notifier
 from sandtui.ui.services.platform import PlatformConnection
+from sandtui.ui.services.sandbox_actions import SandboxActions
 from sandtui.ui.services.work import Work
 
 NAMES_SHOWN = 3
@@ -67,6 +68,7 @@ class BulkActions:
         self._app, self._clock, self._keymap = app, clock, keymap
         self._work, self._notifier, self._platform, self._contexts = work, notifier, platform, contexts
         self._clipboard, self._files, self._navigator = clipboard, files, navigator
+        self._sandboxes = SandboxActions(platform, navigator, self, notifier)
         self._shown = 0
 
     def choose(
@@ -258,7 +260,7 @@ class BulkActions:
             elif answer == "mark":
                 self._navigator.mark(run.failed_ids)
 
-        self._app.push_screen(BulkDialog(run, self._clock, self._keymap), on_result)
+        self._app.push_screen(BulkDialog(run, self._clock, self._keymap, self._sandboxes), on_result)
 
     def _notify_result(self, run: BulkRun) -> None:
         screen = self._app.screen

@@ -28,6 +28,7 @@ from sandtui.ui.services.notifier import Notifier
 from sandtui.ui.services.platform import PlatformConnection
 from sandtui.ui.services.quitting import Quitting
 from sandtui.ui.services.recordings import Recordings
+from sandtui.ui.services.sandbox_actions import SandboxActions
 from sandtui.ui.services.terminal import TerminalLender
 from sandtui.ui.services.transfers import Transfers
 from sandtui.ui.services.work import Work
@@ -58,6 +59,7 @@ class Services:
     terminal: TerminalLender
     contexts: Contexts
     bulk: BulkActions
+    sandboxes: SandboxActions
     launches: Launches
     transfers: Transfers
     switcher: ContextSwitcher

@@ -68,6 +68,13 @@ class OutputView(RoleView, can_focus=True):
             super().__init__()
             self.view = view
 
+    class EdgeReached(Message):
+        """The user scrolled sideways where nothing is left: ``step`` is -1 at the left edge, 1 at the right."""
+
+        def __init__(self, view: OutputView, step: int) -> None:
+            super().__init__()
+            self.view, self.step = view, step
+
     class FollowingChanged(Message):
         """Following was resumed or paused."""
 
@@ -176,6 +183,20 @@ class OutputView(RoleView, can_focus=True):
     def plain(self, line: int) -> str:
         """Return the text of a line as shown."""
         return "".join(piece.text for piece in self._source(line)) if 0 <= line < self._count else ""
+
+    # Sideways
+
+    def action_scroll_left(self) -> None:
+        if self.scroll_offset.x > 0:
+            super().action_scroll_left()
+        else:
+            self.post_message(self.EdgeReached(self, -1))
+
+    def action_scroll_right(self) -> None:
+        if self.scroll_offset.x < self.max_scroll_x:
+            super().action_scroll_right()
+        else:
+            self.post_message(self.EdgeReached(self, 1))
 
     # The cursor
 

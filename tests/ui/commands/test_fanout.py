@@ -14,6 +14,7 @@ from sandtui.ui.commands.console_screen import ConsoleScreen
 from sandtui.ui.commands.fanout_screen import FanOutScreen
 from sandtui.ui.dialogs.plan import PlanDialog
 from sandtui.ui.dialogs.value import ValueDialog
+from sandtui.ui.inventory.detail_screen import DetailScreen
 from sandtui.ui.inventory.screen import FleetScreen
 from sandtui.ui.rendering.text import Content
 from sandtui.ui.widgets.output_view import OutputView
@@ -180,7 +181,7 @@ async def test_long_lines_are_wrapped():
         assert view.rows == lines
 
 
-async def test_enter_on_a_sandbox_goes_to_its_answer():
+async def test_the_answer_follows_the_cursor_of_the_targets_and_enter_opens_the_sandbox():
     async with World().run_test(size=WIDE) as pilot:
         app = await marked(pilot)
         answering(app, s3=(BROKEN, "", 1))
@@ -191,10 +192,11 @@ async def test_enter_on_a_sandbox_goes_to_its_answer():
         targets = screen.query_one("#targets", OutputView)
         targets.focus()
         targets.go_to(screen.fan_out.targets.index(failed))
-        await pilot.press("enter")
         view = screen.results_view
-        assert view.has_focus
-        assert view.plain(view.cursor).startswith(f"▾ {failed.name}  exit 1")
+        await until(pilot, lambda: view.plain(view.cursor).startswith(f"▾ {failed.name}  exit 1"))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, DetailScreen))
+        assert app.screen.sandbox_id == failed.id
 
 
 async def test_the_failed_are_run_again_and_marked():

@@ -121,7 +121,7 @@ def test_no_jobs(snap_compare, size):
 def test_log_of_a_job_with_a_hit(snap_compare, size):
     async def steps(pilot):
         await opened(pilot)
-        await pilot.press("enter", "slash", *"13230", "enter")
+        await pilot.press("tab", "slash", *"13230", "enter")
         await pilot.pause()
 
     picture(snap_compare, size, steps, fleet=0)

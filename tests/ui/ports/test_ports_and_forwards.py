@@ -94,7 +94,7 @@ async def test_a_forward_is_opened_by_a_typed_line_and_closed_by_its_key(unused_
         await until(pilot, lambda: app.screen.query_one("#forwards", RowList).key == forward.number)
         pages = []
         app.services.clipboard.open_url = pages.append
-        await pilot.press("tab", "enter")
+        await pilot.press("tab", "B")
         # Not by 127.0.0.1, whose cookies all services of this machine share.
         assert pages == [f"http://sbx-0001.localhost:{unused_tcp_port}"]
         await pilot.press("D")
