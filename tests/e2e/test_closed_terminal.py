@@ -127,7 +127,7 @@ async def test_a_terminal_that_is_not_read_does_not_hold_up_the_end(platform_pro
             terminal.stall()
         else:
             terminal.stall()
-            terminal.write("61" * 20)
+            terminal.write("51" * 20)
         terminal.process.terminate()
         assert await terminal.ended() == 143
         assert terminal.left == []
@@ -141,7 +141,7 @@ async def test_a_terminal_that_is_read_again_after_the_end_is_restored(remote, l
         await terminal.until("live")
         terminal.stall()
         # More than the terminal holds: the modes are behind it.
-        terminal.write("61" * 20)
+        terminal.write("51" * 20)
         if how == "key":
             terminal.write("\x11")
         else:
@@ -160,7 +160,7 @@ async def test_a_terminal_that_is_read_again_shows_all(remote):
     async with Terminal(SANDTUI, remote, controls=True) as terminal:
         await terminal.until("live")
         terminal.stall()
-        terminal.write("61" * 20)
+        terminal.write("51" * 20)
         terminal.write("n")
         terminal.read_again()
         await terminal.until("New sandbox")

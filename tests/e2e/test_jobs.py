@@ -34,7 +34,7 @@ async def test_a_job_is_started_seen_stopped_and_its_port_forwarded(remote):
         await terminal.press(*"8123 0", "enter")
         await terminal.until("from 1 to 65535")
         await terminal.press("escape")
-        await terminal.until("F forward")
+        await terminal.until("N forward")
         await terminal.press("N")
         await terminal.until("Forward port of jobs-e2e")
         await terminal.press(*"8123", "enter")

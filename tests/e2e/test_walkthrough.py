@@ -70,7 +70,11 @@ def all_of(*texts, no=()):
 
 FLEET = "NAME  "
 SHOWN = [
-    [(START, all_of("No sandboxes")), ("?", all_of("f, 4")), ("esc", all_of("No sandboxes", no=["f, 4"]))],
+    [
+        (START, all_of("No sandboxes")),
+        ("?", all_of("Toggle mark")),
+        ("esc", all_of("No sandboxes", no=["Toggle mark"])),
+    ],
     [
         ("n", all_of("Labels", "Matrix")),
         ("3", all_of("3 sandboxes")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from textual.app import App
@@ -14,6 +15,8 @@ from sandtui.ui.services.notifier import Notifier
 from sandtui.ui.services.platform import PlatformConnection
 from sandtui.ui.services.transfers import Transfers
 from sandtui.ui.services.work import Work
+
+LOG = logging.getLogger("sandtui.ui")
 
 ENDED_WITH_CONNECTION = {
     "console": "a command",
@@ -65,21 +68,25 @@ class Quitting:
         """Quit, after a question if something would end."""
         phrases = self.running.described()
         if not phrases:
-            self._app.exit()
+            self._leave()
             return
 
         def on_result(sure: bool | None) -> None:
             if sure:
-                self._app.exit()
+                self._leave()
 
         question = f"Still running, and stopped by quitting: {', '.join(phrases)}. Sandboxes keep running."
         self._app.push_screen(AskDialog("Quit sandtui?", question, "Quit"), on_result)
+
+    def _leave(self) -> None:
+        LOG.info("asked to quit")
+        self._app.exit()
 
     def interrupt(self) -> None:
         """Quit if this is the second interrupt in a row; otherwise say so."""
         now = self._clock.monotonic()
         if self._interrupted_at is not None and now - self._interrupted_at <= TWICE_SECONDS:
-            self._app.exit()
+            self._leave()
             return
         self._interrupted_at = now
         self._notifier.notify(f"Press ctrl+c again to quit ({self._key_of('app.quit')} quits at once)")
