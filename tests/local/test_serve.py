@@ -360,6 +360,7 @@ def test_every_start_of_an_interpreter_says_what_it_does_not_import() -> None:
     package = Path(service.__file__).resolve().parent.parent
     known = {
         "local/interpreter.py": "-P",
+        "local/drivers/checkpoints.py": "-I",
         "local/drivers/launcher.py": "-I",
         "local/drivers/machine_python.py": "-I",
     }
