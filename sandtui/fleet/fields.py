@@ -560,7 +560,7 @@ FIELDS: tuple[Field, ...] = (
             position=8,
             keep=7,
             measured=True,
-            cut="end",
+            cut="middle",
             sort=lambda row: row.reason.lower(),
         ),
         filter=FilterEntry(

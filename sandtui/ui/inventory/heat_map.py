@@ -87,7 +87,7 @@ class HeatMap(RoleView, can_focus=True):
         height: 1fr; padding: 0 1; background: $surface; scrollbar-size-vertical: 1; overflow-x: hidden;
         overflow-y: scroll;
         & > .heat-map--cursor { text-style: reverse; }
-        & > .heat-map--range { background: $primary 25%; }
+        & > .heat-map--range { background: $primary 15%; }
         & > .heat-map--mark { text-style: underline; }
     }
     """

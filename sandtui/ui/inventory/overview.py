@@ -57,16 +57,20 @@ def unmeasured_pieces(count: int, key: str) -> list[Piece]:
     return [*pieces, Piece("   ")]
 
 
-def history_pieces(totals: Totals, now: datetime) -> list[Piece]:
-    """Return the numbers of starts and failures of the last hour, and bars of five minutes each."""
+HISTORY_BARS = (2, 1)
+"""How many rows of bars the last hour has, from most to least."""
+
+
+def history_pieces(totals: Totals, now: datetime, bars: int = 2) -> list[Piece]:
+    """Return the numbers of starts and failures of the last hour, and bars of five minutes each; one is of failures."""
     starts = _sums(totals.starts, int(now.timestamp()) // 60)
     failures, failed = totals.errors_in_steps(now, COLUMNS), totals.errors_since(now)
     return [
         Piece("last hour: ", "dim"),
         Piece(f"{sum(starts):,}"),
         Piece(" started ", "dim"),
-        Piece(spark(starts), "good"),
-        Piece("  "),
+        *([Piece(spark(starts), "good")] if bars > 1 else []),
+        Piece("  " if bars > 1 else " "),
         Piece(f"✖ {failed:,}" if failed else "0", "bad" if failed else "dim"),
         Piece(" failed ", "dim"),
         Piece(spark(failures), "bad" if failed else "dim"),

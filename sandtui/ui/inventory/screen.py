@@ -43,14 +43,14 @@ from sandtui.ui.inventory.copying import choose_copy, open_web_console
 from sandtui.ui.inventory.egress_dialog import edit_egress
 from sandtui.ui.inventory.heat_map import HeatMap, ends_histogram, legend
 from sandtui.ui.inventory.inspector import Inspector
-from sandtui.ui.inventory.overview import history_pieces, overview_pieces, unmeasured_pieces
+from sandtui.ui.inventory.overview import HISTORY_BARS, history_pieces, overview_pieces, unmeasured_pieces
 from sandtui.ui.inventory.query_input import QueryInput
 from sandtui.ui.inventory.save_view_dialog import SaveViewDialog
 from sandtui.ui.inventory.table import FleetTable
 from sandtui.ui.inventory.view_memory import ViewMemory
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.messages import ConnectionChanged, ExposuresArrived, FreshnessChanged, LogEndArrived, SandboxesChanged
-from sandtui.ui.rendering.text import Content, Piece, content, cut, lines, sort_arrow, width_of
+from sandtui.ui.rendering.text import ELLIPSIS, Content, Piece, content, cut, lines, sort_arrow, width_of
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.panel import show_frame
 from sandtui.ui.widgets.text_panel import TextPanel
@@ -400,9 +400,15 @@ class FleetScreen(AppScreen):
         totals = session.store.totals
         soonest = totals.soonest_expiry
         row = session.store.get(soonest[1]) if soonest is not None else None
-        right = history_pieces(totals, now) if self.size.width >= WIDE else []
-        room = self.size.width - sum(width_of(piece.text) for piece in right) - 3
-        left = overview_pieces(totals, row, now, room, failures=not right)
+        for bars in HISTORY_BARS if self.size.width >= WIDE else ():
+            # The bars are the first to go: they leave no room for the name of what ends next.
+            right = history_pieces(totals, now, bars)
+            room = self.size.width - sum(width_of(piece.text) for piece in right) - 3
+            left = overview_pieces(totals, row, now, room, failures=False)
+            if not any(ELLIPSIS in piece.text for piece in left):
+                break
+        else:
+            right, left = [], overview_pieces(totals, row, now, self.size.width - 3)
         line.show([Piece(" "), *left], [*right, Piece(" ")])
 
     def _show_inspector(self) -> None:

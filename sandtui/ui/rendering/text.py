@@ -129,6 +129,7 @@ def width_of(text: str) -> int:
 
 
 __all__ = [
+    "ELLIPSIS",
     "STYLES",
     "Content",
     "Piece",

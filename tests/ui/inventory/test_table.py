@@ -234,6 +234,16 @@ async def test_a_long_name_keeps_its_end():
         assert "…" in line
 
 
+async def test_a_long_reason_keeps_its_end():
+    app = TableApp(0)
+    message = "The start command of the sandbox ended with exit code 127"
+    app.store.apply(sandbox(number, status="ERROR", error_message=message, labels=["a=1"]) for number in range(3))
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.renew()
+        await pilot.pause()
+        assert "127 " in app.table.render_line(1).text
+
+
 @pytest.mark.parametrize(("width", "word"), [(80, False), (60, False), (160, True)])
 async def test_a_status_is_a_glyph_where_room_is_short(width, word):
     app = TableApp(0)
