@@ -368,8 +368,12 @@ def _entries(view: FleetView, measure: HeatMeasure, now: float) -> list[list[Pie
         if found[level] or not rows:
             sign = Piece(BARS[level], ROLES[measure.id][level])
             entries.append([sign, Piece(f" {name}", "dim"), Piece(f" {found[level]:,}" if rows else "")])
-    if found[None]:
-        entries.append([UNKNOWN, Piece(f" {measure.unknown}", "dim"), Piece(f" {found[None]:,}")])
+    ended = sum(row.sandbox.is_finished and measure.level(row, now) is None for row in rows)
+    if unknown := found[None] - ended:
+        entries.append([UNKNOWN, Piece(f" {measure.unknown}", "dim"), Piece(f" {unknown:,}")])
+    if ended:
+        # Drawn by their status.
+        entries.append([glyph("ERROR"), glyph("TERMINATED"), Piece(" ended", "dim"), Piece(f" {ended:,}")])
     return entries
 
 

@@ -188,7 +188,7 @@ async def test_a_key_changes_the_measure_and_the_legend():
         assert fleet.heat_map.measure is MEASURES[0]
         await pilot.press("left_square_bracket")
         assert fleet.heat_map.measure.id == "memory"
-        await until(pilot, lambda: "not measured 40" in text_of(app))
+        await until(pilot, lambda: "not measured 25" in text_of(app) and "ended 15" in text_of(app))
         store = app.services.platform.session.store
         row = next(row for row in store if row.status == "RUNNING")
         store.measure(row.id, read_sample(f"memory {int(row.sandbox.memory_gb * 2**30)}\n"))
