@@ -223,6 +223,16 @@ async def test_when_done_download_then_delete(shells, client, storage, tmp_path)
     assert storage.load("test")[0].chain == chain
 
 
+async def test_when_done_a_directory_is_downloaded_with_all_that_is_in_it(shells, client, storage, tmp_path):
+    board = board_of(client, storage)
+    job = await board.start(ONE, "mkdir -p /tmp/out/deep; echo one > /tmp/out/1; echo two > /tmp/out/deep/2")
+    chain = await follow(board, job, Chain("/tmp/out", str(tmp_path / "new" / "out"), delete=True))
+    assert (chain.step, chain.note[:10]) == (ChainStep.DONE, "downloaded")
+    assert (tmp_path / "new" / "out" / "1").read_text() == "one\n"
+    assert (tmp_path / "new" / "out" / "deep" / "2").read_text() == "two\n"
+    assert ONE in shells.ended
+
+
 async def test_nothing_is_deleted_when_the_file_did_not_arrive(shells, client, storage, tmp_path):
     board = board_of(client, storage)
     job = await board.start(ONE, "true")

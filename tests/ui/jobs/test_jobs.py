@@ -263,6 +263,67 @@ async def test_what_runs_on_success_is_checked_and_set(tmp_path):
     await run(steps)
 
 
+async def test_what_follows_is_set_for_all_marked_jobs(tmp_path):
+    async def steps(pilot):
+        app = await opened(pilot)
+        board = app.services.platform.session.jobs
+        await pilot.press("space", "space", "T")
+        await until(pilot, lambda: bool(app.screen.query("#then-download")))
+        app.screen.query_one("#then-download", Input).value = "/out/"
+        app.screen.query_one("#then-target", Input).value = str(tmp_path / "runs")
+        app.screen.query_one("#then-target", Input).focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: sum(each.chain is not None for each in board.jobs.values()) > 2)
+        chains = [each.chain for each in board.jobs.values() if each.chain and each.chain.download == "/out"]
+        assert sorted(chain.target for chain in chains) == [
+            str(tmp_path / "runs" / "rollout-0007" / "out"),
+            str(tmp_path / "runs" / "rollout-0008" / "out"),
+        ]
+
+    await run(steps)
+
+
+async def test_marked_jobs_are_killed_together():
+    async def steps(pilot):
+        app = await opened(pilot)
+        killed = []
+
+        async def kill(key):
+            killed.append(key)
+            return "stopped"
+
+        app.services.platform.session.jobs.kill = kill
+        await pilot.press("asterisk", "K")
+        await until(pilot, lambda: isinstance(app.screen, AskDialog) and app.screen.can_be_read)
+        await pilot.press("y")
+        running = {each.key for each in JOBS if each.state is JobState.RUNNING}
+        await until(pilot, lambda: set(killed) == running)
+
+    await run(steps)
+
+
+async def test_jobs_that_have_ended_are_counted_until_they_are_seen():
+    async def steps(pilot):
+        app = await settled(pilot)
+        session = app.services.platform.session
+        session.store.apply([sandbox(7), sandbox(8)])
+        for number in (7, 8):
+            session.jobs.put(job(number), save=False)
+        session.store.mark_deleted(["sbx_0007"])
+        app.screen.tick()
+        await until(pilot, lambda: "✖ 1 job failed" in text_of(app))
+        app.services.navigator.open_jobs()
+        await until(pilot, lambda: isinstance(app.screen, JobsScreen) and len(app.screen.jobs) == 2)
+        assert "job failed" not in text_of(app)
+        await pilot.press("q")
+        await until(pilot, lambda: not isinstance(app.screen, JobsScreen))
+        app.screen.tick()
+        await until(pilot, lambda: "job failed" not in text_of(app))
+        assert session.jobs.ended_unseen == []
+
+    await run(steps)
+
+
 async def test_the_other_stream_and_saving_what_is_read(tmp_path):
     async def steps(pilot):
         app = await opened(pilot)
