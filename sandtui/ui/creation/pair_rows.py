@@ -154,7 +154,7 @@ class PairRows(Vertical):
             # It stays as it is: the form shows what is wrong with it.
             return
         if pairs and self.is_attached and row in self._rows and row.path == path:
-            had_focus = row.key.has_focus
+            had_focus = self.screen.focused in (row.key, row.value)
             row.key.value = ""
             self.add_pairs(pairs)
             if had_focus:

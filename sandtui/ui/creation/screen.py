@@ -140,6 +140,9 @@ class CreateScreen(AppScreen):
         first = next(iter(problems))
         label = BY_ID[first].label if first in BY_ID else first
         count = f"{len(problems)} error" + ("s" if len(problems) > 1 else "")
+        if self.query_one("#review").display:
+            # What is wrong is said there.
+            return [Piece(f"✖ {count} · {self.services.key_of('create.next_problem')} goes to the next", "bad")], []
         return [Piece(f"✖ {clean(label)}: {clean(problems[first])}", "bad")], [Piece(count, "bad")]
 
     def on_mount(self) -> None:

@@ -88,6 +88,8 @@ class FormSection:
             self.heading.focus()
         else:
             self.lines[0].focus_field()
+            # As much of it as there is room for, its heading in any case.
+            self.lines[-1].scroll_visible(animate=False)
             self.lines[0].scroll_visible(animate=False)
 
     @property

@@ -138,6 +138,8 @@ async def test_a_file_of_variables_becomes_rows(tmp_path, end):
         wanted = {"SEED": "7", "API_KEY": "abc 123", "DATABASE_URL": "postgres://me:pw@host/db", "NAME": "x"}
         await until(pilot, lambda: app.screen.plan.requests and app.screen.plan.requests[0].environment_vars == wanted)
         assert "@" not in app.screen.values()["environment_vars"].split("postgres")[0]
+        rows = app.screen.line("environment_vars").pairs
+        await until(pilot, lambda: [row.is_empty for row in rows.children] == [False] * 4 + [True])
 
 
 async def test_a_pasted_path_becomes_rows_and_keeps_those_that_are_there(tmp_path):
