@@ -6,8 +6,8 @@ from sandtui.fleet.actions.rows import mark_actions, sandbox_actions
 ACTIONS = (
     Action("create.submit", ("ctrl+s", "ctrl+enter"), "create", "Create the sandboxes", 10, dangerous=True),
     Action("create.next_problem", ("ctrl+n",), "next error", "Go to next error", 20),
-    Action("create.next_section", ("pagedown", "ctrl+pagedown"), "next section", "Go to the next section", 26),
-    Action("create.previous_section", ("pageup", "ctrl+pageup"), "previous section", "Go to the previous section"),
+    Action("create.next_section", ("pagedown",), "next section", "Go to the next section", 26),
+    Action("create.previous_section", ("pageup",), "previous section", "Go to the previous section"),
     Action("create.fold", ("ctrl+f",), "fold", "Fold or unfold this section", 27),
     Action("create.to_secrets", ("ctrl+r",), "to secrets", "Move variables that look secret to the secrets", 29),
     Action("create.presets", ("ctrl+o",), "presets", "Load or save a preset", 15),
