@@ -73,9 +73,9 @@ def bulk(app, count):
     async def work(batch):
         return {item.id: "" for item in batch}
 
-    return BulkDialog(
-        BulkRun("Delete sandboxes", rows(count), work, app.services.clock), app.services.clock, app.services.keymap
-    )
+    clock = app.services.clock
+    run = BulkRun("Delete sandboxes", rows(count), work, clock)
+    return BulkDialog(run, clock, app.services.keymap, app.services.sandboxes)
 
 
 def unfinished(count):
@@ -123,7 +123,7 @@ DIALOGS = {
     "egress": lambda app: EgressDialog("box", EgressLists(allow=("pypi.org",))),
     "save view": lambda app: SaveViewDialog("all", "abc"),
     "new job": lambda app: NewJobDialog("box"),
-    "then": lambda app: OnSuccessDialog(JOB, Path("/home/me")),
+    "then": lambda app: OnSuccessDialog([JOB], Path("/home/me")),
     "expose": lambda app: ExposeDialog("box", listening=True),
     "history": lambda app: history(app, 3),
     "history, long": lambda app: history(app, 200),
