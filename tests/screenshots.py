@@ -26,7 +26,7 @@ from tests.ui.shells import test_shell
 from tests.ui.world import World, keys, settled, until
 
 FOLDER = Path(__file__).parents[1] / "screenshots"
-SIZES = ((120, 36), (80, 24))
+SIZES = ((120, 36), (80, 24), (200, 50))
 THEMES = ("sandtui-dark", "sandtui-light")
 
 Steps = Callable[[Pilot[None]], Awaitable[None]]

@@ -55,13 +55,15 @@ from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.panel import show_frame
 from sandtui.ui.widgets.text_panel import TextPanel
 
-NEEDS_ROW = frozenset({"exec", "shell", "whole_shell", "logs", "clone", "copy", "copy_more", "web", "delete", "egress"})
+NEEDS_ROW = frozenset(
+    {"exec", "shell", "whole_shell", "files", "logs", "clone", "copy", "copy_more", "web", "delete", "egress"}
+)
 
 NEEDS_LINE = frozenset({"open", "mark", "range"})
 
 NEEDS_ROWS = frozenset({"mark_all", "invert", "many", "measure"})
 
-WORKS_ON_MARKS = frozenset({"exec", "shell", "logs", "delete", "egress", "many", "measure"})
+WORKS_ON_MARKS = frozenset({"exec", "shell", "files", "logs", "delete", "egress", "many", "measure"})
 
 NEEDS_VIEW = frozenset({"sort", "reverse", "group", "active", "new", "map", "next_measure", "previous_measure"})
 
