@@ -78,7 +78,7 @@ def test_every_order_of_every_table_is_covered_here():
 async def test_the_arrow_on_the_fleet():
     app = World(fleet=24)
     app.services.preferences.columns = ["name", *(name for name in FLEET if name != "name")]
-    async with app.run_test(size=(240, 40)) as pilot:
+    async with app.run_test(size=(320, 40)) as pilot:
         await settled(pilot)
         screen = app.screen
         await until(pilot, lambda: len(screen.table.visible_ids) == 24)

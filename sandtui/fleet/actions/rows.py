@@ -19,9 +19,9 @@ def sandbox_actions(scope: str, *names: str, many: str = "") -> tuple[Action, ..
     which = f" ({many})" if many else " of this row"
     actions = (
         Action(f"{scope}.open", ("enter",), "open", "Open the sandbox of this row", 10),
-        Action(f"{scope}.shell", ("s",), "shell", f"Open a shell in the sandbox{which}", 50, dangerous=True),
-        Action(f"{scope}.logs", ("L", "l"), "logs", f"View the logs of the sandbox{which}", 52),
-        Action(f"{scope}.files", ("f",), "files", f"Browse the files of the sandbox{which}", 54),
+        Action(f"{scope}.shell", ("s",), "shell", f"Open a shell in the sandbox{which}", 11, dangerous=True),
+        Action(f"{scope}.logs", ("L", "l"), "logs", f"View the logs of the sandbox{which}", 12),
+        Action(f"{scope}.files", ("f",), "files", f"Browse the files of the sandbox{which}", 13),
         Action(f"{scope}.exec", ("x",), "exec", f"Run a command in the sandbox{which}", 56, dangerous=True),
         Action(f"{scope}.delete", ("D",), "delete", f"Delete the sandbox{which}", 58, dangerous=True),
     )
