@@ -421,7 +421,7 @@ async def _(pilot):
 
 STEPS_BACK = ("submit", "back", "close", "leave")
 QUITS = {"app.quit", "fleet.quit"}
-ASKS_ANEW = {"app.refresh", "files.reload", "ports.probe", "log.reload"}
+ASKS_ANEW = {"app.refresh", "recordings.reload", "files.reload", "ports.probe", "log.reload"}
 TERMINALS = {"terminal.out", "terminal.again"}
 """Keys while a shell has all keys; the shell's own tests press them."""
 

@@ -31,7 +31,7 @@ class PlanDialog(Dialog[bool]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "confirm", "yes", show=False),
         Binding("n,escape,q", "cancel", "no", show=False),
-        Binding("i", "more", "include", show=False),
+        Binding("a", "more", "include", show=False),
     ]
     AUTO_FOCUS = f".{DEFAULT}"
     READ_FIRST = True
@@ -56,7 +56,7 @@ class PlanDialog(Dialog[bool]):
                 yes = f"{plan.verb.title.split()[0]} {plan.count:,}"
                 yield confirm_buttons(yes, self._keys(), danger=plan.verb.destroys)
             else:
-                yield Static(content(Piece("i include · enter/esc close", "dim")), id="dialog-keys")
+                yield Static(content(Piece("a include · enter/esc close", "dim")), id="dialog-keys")
 
     def on_mount(self) -> None:
         if self.plan.needs_count:

@@ -254,6 +254,7 @@ class FleetScreen(AppScreen):
             self._still_until = self.services.clock.monotonic() + STILL_SECONDS
             self._remember_soon()
         self._show_inspector()
+        self.update_hints()
         if self.shows_map:
             self.heat_map.show_cursor()
         if self.table.range_ids:

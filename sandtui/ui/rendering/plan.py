@@ -62,7 +62,7 @@ def plan_text(plan: BulkPlan, where: str) -> Content:
     rows.append(content(Piece("context: ", "dim"), outside(where)))
     for reason, found in plan.spared.items():
         rows.append(
-            content(Piece(f"{found:,} skipped {reason}   ", "busy"), Piece("i", "key"), Piece(" include", "dim"))
+            content(Piece(f"{found:,} skipped {reason}   ", "busy"), Piece("a", "key"), Piece(" include", "dim"))
         )
     rows += [content(Piece(f"includes {found:,} {reason}", "busy")) for reason, found in plan.unspared.items()]
     if plan.passed_over:

@@ -96,10 +96,10 @@ async def test_what_has_an_idle_limit_is_asked_only_when_somebody_wants_it():
         await pilot.pause()
         await pilot.press("percent_sign")
         await plan_shown(pilot)
-        assert "1 skipped with an idle timeout, which a command resets i include" in " ".join(text_of(app).split())
+        assert "1 skipped with an idle timeout, which a command resets a include" in " ".join(text_of(app).split())
         await pilot.press("y")
         assert isinstance(app.screen, PlanDialog), "there is nothing to do"
-        await pilot.press("i")
+        await pilot.press("a")
         await plan_shown(pilot)
         assert "Measure CPU and memory of 1 sandbox" in text_of(app)
         await pilot.press("y")
