@@ -12,7 +12,7 @@ from sandtui.fleet.inventory.groups import grouping
 from sandtui.fleet.inventory.query import parse
 from sandtui.fleet.inventory.store import FleetStore
 from sandtui.fleet.inventory.view import FleetView
-from sandtui.ui.inventory.columns import Column
+from sandtui.ui.inventory.columns import MOST_NEEDED, Column
 from sandtui.ui.inventory.table import PREFIX, FleetTable
 from tests.fleet.factory import NOW, sandbox
 
@@ -173,7 +173,11 @@ def needed(app):
     needs = {}
     for placed in app.table.placed:
         column = placed.column
-        cells = [max((column.need(row, NOW) for row in shown), default=0)] if column.measured else [column.width]
+        cells = (
+            [max((min(MOST_NEEDED, column.need(row, NOW)) for row in shown), default=0)]
+            if column.measured
+            else [column.width]
+        )
         needs[column.id] = max(*cells, len(column.title) + 1 if column.measured else 0)
     return needs
 
