@@ -15,12 +15,13 @@ from textual.widgets.option_list import Option
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.gate import Dialog
 from sandtui.ui.dialogs.box import BODY, DialogBox
-from sandtui.ui.rendering.text import Piece, content, fit
+from sandtui.ui.rendering.text import Piece, content, fit, width_of
 from sandtui.ui.widgets.option_menu import OptionMenu
 
 TITLE_WIDTH = 22
+"""Cells of a title at most, with a text beside it."""
 ALONE_WIDTH = 60
-"""Width of a title without a text beside it."""
+"""Cells of a title at most, without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,11 @@ class ChooseDialog(Dialog[str]):
 
     def compose(self) -> Iterable[Widget]:
         with DialogBox(self._heading):
-            yield OptionMenu(*map(self._option, self.choices), id="choices", classes=BODY, compact=True)
+            width = min(
+                TITLE_WIDTH, max((width_of(clean(each.title)) for each in self.choices if each.text), default=0)
+            )
+            options = (self._option(each, width) for each in self.choices)
+            yield OptionMenu(*options, id="choices", classes=BODY, compact=True)
             yield Static(content(Piece(self._note or "enter select · esc close", "dim")), id="choices-keys")
 
     def on_key(self, event: events.Key) -> None:
@@ -68,13 +73,10 @@ class ChooseDialog(Dialog[str]):
         self.dismiss("")
 
     @staticmethod
-    def _option(choice: Choice) -> Option:
-        width = TITLE_WIDTH if choice.text else ALONE_WIDTH
-        line = content(
-            Piece(f"{choice.key:<3}", "key"),
-            Piece(fit(clean(choice.title), width) + "  "),
-            Piece(clean(choice.text), "dim"),
-        )
+    def _option(choice: Choice, width: int) -> Option:
+        title = clean(choice.title)
+        beside = fit(title, width) + "  " if choice.text else fit(title, min(ALONE_WIDTH, width_of(title)))
+        line = content(Piece(f"{choice.key:<3}", "key"), Piece(beside), Piece(clean(choice.text), "dim"))
         return Option(line, id=choice.id)
 
 
