@@ -28,7 +28,8 @@ RUNNING, ENDED = "●", "○"
 
 def listed(sign: str, name: str) -> re.Pattern[str]:
     """Return the pattern of a line of the fleet, which has the word of a status only where there is room for it."""
-    return re.compile(rf"{sign}( [A-Z]+)? +{re.escape(name)}")
+    # The launch board has such lines too: there the step follows.
+    return re.compile(rf"{sign}( [A-Z]+)? +{re.escape(name)}(?!.* ready )")
 
 
 def lists(sign: str, name: str) -> Callable[[str], bool]:

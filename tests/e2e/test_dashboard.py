@@ -234,10 +234,10 @@ async def test_a_launch_that_was_killed_is_offered_again_and_makes_nothing_twice
             await terminal.press("enter")
             await terminal.until("30 ready")
             await terminal.press("escape")
-            await terminal.until("30 sandboxes")
+            await terminal.until("Sandboxes 30")
             await leave(terminal)
         async with Terminal(SANDTUI, env) as terminal:
-            await terminal.until("30 sandboxes")
+            await terminal.until("Sandboxes 30")
             assert "Unfinished launch" not in terminal.text
             await leave(terminal)
     finally:

@@ -89,7 +89,7 @@ CASES = {
                   "files.reload", "items"),
     "log": Case(one_log, ("/logs",), "Loading log…", ("The log is empty", "0 lines"), "Log not loaded",
                 "log.reload", "platform: running"),
-    "job log": Case(job_log, ("/read", "/download"), "Loading log…", ("No output", "0 lines"), "Log not loaded",
+    "job log": Case(job_log, ("/exec", "/read", "/download"), "Loading log…", ("No output", "0 lines"), "Log not loaded",
                     "jobs.follow", ""),
 }  # fmt: skip
 

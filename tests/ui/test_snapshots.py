@@ -167,8 +167,8 @@ async def launch_board(pilot):
     app.workers.cancel_group(app, f"launch {launch.launch_id}")
     await pilot.pause()
     # The states of a launch under way, at fixed times: which of them comes when is not ours to choose.
-    origin = app.manual_clock.monotonic()
-    app.manual_clock.advance(12)
+    # The clock stands still: if it were advanced, the fleet would be asked again, sooner or later than the picture.
+    origin = app.manual_clock.monotonic() - 12
     for item in launch.items:
         item.queued, item.sandbox_id = origin, f"sbx_{item.index:04}"
         item.began = origin + item.index // 8 * 1.5
