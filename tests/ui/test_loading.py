@@ -89,8 +89,8 @@ CASES = {
                   "files.reload", "items"),
     "log": Case(one_log, ("/logs",), "Loading log…", ("The log is empty", "0 lines"), "Log not loaded",
                 "log.reload", "platform: running"),
-    "job log": Case(job_log, ("/exec", "/read", "/download"), "Loading log…", ("No output", "0 lines"), "Log not loaded",
-                    "jobs.follow", ""),
+    "job log": Case(job_log, ("/exec", "/read", "/download"), "Loading log…", ("No output", "0 lines"),
+                    "Log not loaded", "jobs.follow", ""),
 }  # fmt: skip
 
 
