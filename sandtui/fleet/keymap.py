@@ -13,7 +13,13 @@ from sandtui.fleet.actions import ACTIONS, BY_ID, FORBIDDEN_KEYS, GLOBAL, Action
 SHARED_SCREENS = (frozenset({"console", "output"}), frozenset({"fanout", "results"}), frozenset({"files", "queue"}))
 """Scopes that share a screen."""
 
-RENAMED: Mapping[str, str] = {"files.view": "files.open", "results.fold": "results.open"}
+RENAMED: Mapping[str, str] = {
+    "activity.open": "activity.details",
+    "files.view": "files.open",
+    "jobs.open": "jobs.log",
+    "ports.open": "ports.browse",
+    "results.fold": "results.open",
+}
 """Ids of earlier versions, and the actions that do the same now."""
 
 DETACH = "terminal.out"

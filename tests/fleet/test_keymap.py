@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandtui.fleet.actions import ACTIONS, BY_ID
-from sandtui.fleet.keymap import LABELS, Keymap, read_keymap, table
+from sandtui.fleet.keymap import LABELS, RENAMED, Keymap, read_keymap, table
 
 
 def test_keys_are_changed_and_taken_away():
@@ -56,6 +56,14 @@ def test_a_key_of_the_users_takes_the_place_of_a_default(changes, loser, left, n
         assert keymap.of(BY_ID[action_id]) == keys
     assert keymap.of(BY_ID[loser]) == left
     assert note in keymap.notes[0]
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_an_id_of_earlier_versions_is_known_and_means_no_other_action(old, new):
+    assert old not in BY_ID
+    keymap = read_keymap({old: ("f4",)})
+    assert keymap.of(BY_ID[new]) == ("f4",)
+    assert keymap.notes[0].startswith(f"[keys] {old} is now {new}")
 
 
 def test_an_id_of_earlier_versions_still_works_and_is_reported():

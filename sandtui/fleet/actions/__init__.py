@@ -21,7 +21,7 @@ BY_ID = {action.id: action for action in ACTIONS}
 _OF_ROWS = frozenset(
     f"{scope}.{name}"
     for scope in ("activity", "launch", "results", "jobs", "ports", "bulk", "files")
-    for name in ("open", "logs", "files")
+    for name in ("open", "open_sandbox", "logs", "files")
 )
 
 OPENING = _OF_ROWS | frozenset(

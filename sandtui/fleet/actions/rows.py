@@ -18,7 +18,7 @@ def sandbox_actions(scope: str, *names: str, many: str = "") -> tuple[Action, ..
     """Return the actions on the sandbox that a row names; ``many`` says for which others, as in "marked or current"."""
     which = f" ({many})" if many else " of this row"
     actions = (
-        Action(f"{scope}.open", ("enter",), "open", "Open the sandbox of this row", 10),
+        Action(f"{scope}.open_sandbox", ("enter",), "open", "Open the sandbox of this row", 10),
         Action(f"{scope}.shell", ("s",), "shell", f"Open a shell in the sandbox{which}", 11, dangerous=True),
         Action(f"{scope}.logs", ("L", "l"), "logs", f"View the logs of the sandbox{which}", 12),
         Action(f"{scope}.files", ("f",), "files", f"Browse the files of the sandbox{which}", 13),

@@ -71,7 +71,7 @@ class ActivityScreen(AppScreen):
         if action not in {"details", "copy", "copy_curl", *SANDBOX_ACTIONS}:
             return ""
         if self.entries:
-            return self._why_not_sandbox() if action in SANDBOX_ACTIONS and action != "open" else ""
+            return self._why_not_sandbox() if action in SANDBOX_ACTIONS and action != "open_sandbox" else ""
         if reason := why_not_loaded(self.load_state, WHAT, self.services.key_of("activity.reload")):
             return reason
         if self.query_one(Input).value:
@@ -121,7 +121,7 @@ class ActivityScreen(AppScreen):
             sandbox_ids = self._sandboxes(entry, found)
             if sandbox_ids:
                 getattr(self.services.sandboxes, name)(sandbox_ids)
-            elif name == "open":
+            elif name == "open_sandbox":
                 self.action_details()
             else:
                 self.services.notifier.refuse(NO_SANDBOX, name)

@@ -411,7 +411,7 @@ class FanOutScreen(AppScreen):
         if fan_out is None and action in NEEDS_RUN:
             return f"No runs yet: {key('results.type')} focuses the prompt"
         if fan_out is None:
-            return self.row_actions.why_not(action)
+            return self.row_actions.why_not("open_sandbox" if action == "open" else action)
         if action == "cancel" and fan_out.is_over:
             return "Nothing to stop: the command has ended"
         if action in {"retry", "mark"} and not fan_out.is_over:
@@ -431,7 +431,7 @@ class FanOutScreen(AppScreen):
     def _why_not_open(self) -> str:
         index = self.results.place(self.results_view.cursor)
         folds = index is not None and (index.what == "earlier" or self._folds_at(self.results_view.cursor))
-        return "" if folds and not self.targets_view.has_focus else self.row_actions.why_not("open")
+        return "" if folds and not self.targets_view.has_focus else self.row_actions.why_not("open_sandbox")
 
     def _folds_at(self, line: int) -> bool:
         """Whether enter expands or collapses at a line: in a group of several, on more lines, on a collapsed result."""
@@ -537,14 +537,14 @@ class FanOutScreen(AppScreen):
         line = self.results_view.cursor
         index = self.results.place(line)
         if self.targets_view.has_focus or index is None:
-            self.row_actions.run("open")
+            self.row_actions.run("open_sandbox")
         elif index.what == "earlier":
             self.show(self.results.earlier(index.number))
         elif self._folds_at(line):
             now = self.folds.get(index.key, Fold.PREVIEW)
             self._fold(index.key, now.after(self.results.body(index.key)))
         else:
-            self.row_actions.run("open")
+            self.row_actions.run("open_sandbox")
 
     def on_output_view_edge_reached(self, message: OutputView.EdgeReached) -> None:
         """Collapse the result under the cursor at the left edge, and expand it at the right one."""

@@ -45,7 +45,7 @@ class LaunchScreen(AppScreen):
         self.marks = RowMarks(lambda: self.view, lambda: self._board.keys, self._marks_changed)
         self.marks.attach(self)
         self.row_actions = RowActions(services.sandboxes, self._named, NOTHING, self._current)
-        self.row_actions.attach(self, "open", "shell", "logs", "files", "exec")
+        self.row_actions.attach(self, "open_sandbox", "shell", "logs", "files", "exec")
 
     def compose_body(self) -> Iterable[Widget]:
         yield Input(placeholder="filter: name, id, step, reason", compact=True, id="launch-filter")

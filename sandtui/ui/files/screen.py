@@ -190,7 +190,7 @@ class FilesScreen(AppScreen):
                 return ""
             if self.transfer is None:
                 return f"No transfers: {self.services.key_of('files.copy')} copies to the other pane"
-            return self.row_actions.why_not(action)
+            return self.row_actions.why_not("open_sandbox")
         if action in {"shell", "logs", "exec"}:
             return self.row_actions.why_not(action)
         return self._why_not_in_pane(action)
@@ -272,7 +272,7 @@ class FilesScreen(AppScreen):
             if self.queue is not None and self.queue.question() is not None:
                 self.services.transfers.ask()
             else:
-                self.row_actions.run("open")
+                self.row_actions.run("open_sandbox")
             return
         entry = self.entry
         if entry is None:

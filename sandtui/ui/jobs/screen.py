@@ -41,7 +41,7 @@ NEEDS_JOB = frozenset({
     *SANDBOX_ACTIONS,
 })  # fmt: skip
 
-WORKS_ON_MARKS = frozenset({"stop", "again", "then", *SANDBOX_ACTIONS}) - {"open"}
+WORKS_ON_MARKS = frozenset({"stop", "again", "then", *SANDBOX_ACTIONS}) - {"open_sandbox"}
 
 
 class JobsScreen(AppScreen):

@@ -30,7 +30,9 @@ from sandtui.ui.widgets.row_list import RowList
 
 WHAT = "exposed ports"
 
-NEEDS_PORT = frozenset({"unexpose", "copy", "copy_more", "qr", "browse", "open", "shell", "logs", "files", "exec"})
+NEEDS_PORT = frozenset(
+    {"unexpose", "copy", "copy_more", "qr", "browse", "open_sandbox", "shell", "logs", "files", "exec"}
+)
 
 PROBE_SECONDS = 30.0
 """Interval between health checks while the screen is open."""
@@ -48,7 +50,7 @@ class PortsScreen(AppScreen):
         self.sandbox_id, self.marked = sandbox_id, marked
         self._probed_at = 0.0
         self.row_actions = RowActions(services.sandboxes, self._named, "Select a port first")
-        self.row_actions.attach(self, "open", "shell", "logs", "files", "exec")
+        self.row_actions.attach(self, "open_sandbox", "shell", "logs", "files", "exec")
 
     @property
     def _flow(self) -> PortsFlow:

@@ -46,7 +46,7 @@ class SandboxActions:
             return ""
         return "The sandbox is no longer listed" if len(sandbox_ids) == 1 else "The sandboxes are no longer listed"
 
-    def open(self, sandbox_ids: Sequence[str]) -> None:
+    def open_sandbox(self, sandbox_ids: Sequence[str]) -> None:
         """Open the details of the first."""
         for row in self.rows(sandbox_ids)[:1]:
             self._navigator.open_detail(row.id)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
-SANDBOX_ACTIONS = ("open", "shell", "logs", "files", "exec", "delete")
+SANDBOX_ACTIONS = ("open_sandbox", "shell", "logs", "files", "exec", "delete")
 """The names of the actions, in any scope."""
 
 
@@ -17,7 +17,7 @@ class ActsOnSandboxes(Protocol):
         """Return why nothing can be done with them, or an empty text."""
         ...
 
-    def open(self, sandbox_ids: Sequence[str]) -> None: ...
+    def open_sandbox(self, sandbox_ids: Sequence[str]) -> None: ...
     def shell(self, sandbox_ids: Sequence[str]) -> None: ...
     def logs(self, sandbox_ids: Sequence[str]) -> None: ...
     def files(self, sandbox_ids: Sequence[str]) -> None: ...
@@ -60,4 +60,4 @@ class RowActions:
         run(self._of(name))
 
     def _of(self, action: str) -> Sequence[str]:
-        return self._current() if action == "open" else self._named()
+        return self._current() if action == "open_sandbox" else self._named()
