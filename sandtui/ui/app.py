@@ -28,7 +28,7 @@ from sandtui.ui.chrome.drawing import PromptScreen
 from sandtui.ui.chrome.gate import Tick
 from sandtui.ui.chrome.notices import add_notification
 from sandtui.ui.dispatch import Dispatcher
-from sandtui.ui.driver import TerminalDriver
+from sandtui.ui.driver import InputEnded, TerminalDriver
 from sandtui.ui.faults import Faults
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.key_pairs import resolve
@@ -273,8 +273,12 @@ class SandtuiApp(App[None]):
         """Suspend the process until the shell continues it, after ctrl+z."""
         if self.is_open:
             self.services.terminal.stop_process()
-            # What was typed after ctrl+z was meant for the shell.
-            self.dispatcher.clear()
+            # What was typed after ctrl+z was meant for the shell; some of it may still be on its way to here.
+            driver = self._driver
+            self.dispatcher.clear(driver.readers_ended if isinstance(driver, TerminalDriver) else 0)
+
+    def on_input_ended(self, message: InputEnded) -> None:
+        self.dispatcher.input_ended(message.number)
 
     @contextmanager
     def suspend(self) -> Iterator[None]:

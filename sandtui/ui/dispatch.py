@@ -59,9 +59,12 @@ class Dispatcher:
         self._deliver = deliver
         self._waiting: deque[events.Event] = deque()
         self._settling: asyncio.Task[None] | None = None
+        self._input_ends = self._unwanted_ends = 0
 
     async def take(self, event: events.Event) -> None:
         """Deliver an event now, or after those before it."""
+        if self._input_ends < self._unwanted_ends:
+            return
         if self._settling is None:
             before = self._state()
             if await self._next(event):
@@ -73,9 +76,14 @@ class Dispatcher:
                 self._waiting.pop()
             self._waiting.append(event)
 
-    def clear(self) -> None:
-        """Discard pending events."""
+    def clear(self, input_ends: int = 0) -> None:
+        """Discard pending events, and those that come before reading has ended for the ``input_ends``-th time."""
         self._waiting.clear()
+        self._unwanted_ends = input_ends
+
+    def input_ended(self, number: int) -> None:
+        """Note that what was read before reading ended for the ``number``-th time has come."""
+        self._input_ends = number
 
     @property
     def is_idle(self) -> bool:

@@ -37,6 +37,11 @@ def lists(sign: str, name: str) -> Callable[[str], bool]:
     return lambda text: listed(sign, name).search(text) is not None
 
 
+def at_fleet(text: str) -> bool:
+    """Return whether a screen is the fleet, with its hints: an empty one has none for a sandbox."""
+    return "enter open" in text or ("No sandboxes yet" in text and "n new" in text)
+
+
 KEYS = {
     "enter": "\r",
     "escape": "\x1b",

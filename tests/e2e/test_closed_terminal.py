@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.e2e.terminal import RUNNING, Terminal, lists
+from tests.e2e.terminal import RUNNING, Terminal, at_fleet, lists
 from tests.e2e.test_dashboard import SANDTUI, environment, leave
 from tests.e2e.test_shell import LEAVE, make
 
@@ -36,7 +36,7 @@ async def choose(terminal, name):
     await terminal.press("/")
     await terminal.until("f1 help")
     await terminal.press(*name, "enter")
-    await terminal.until(lambda text: lists(RUNNING, name)(text) and "enter open" in text)
+    await terminal.until(lambda text: lists(RUNNING, name)(text) and at_fleet(text))
 
 
 def ended_well(log):
@@ -165,7 +165,7 @@ async def test_a_terminal_that_is_read_again_shows_all(remote):
         terminal.read_again()
         await terminal.until("New sandbox")
         await terminal.press("escape")
-        await terminal.until("enter open")
+        await terminal.until(at_fleet)
         await leave(terminal)
 
 

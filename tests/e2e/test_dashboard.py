@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import start_platform
-from tests.e2e.terminal import ENDED, RUNNING, Terminal, lists
+from tests.e2e.terminal import ENDED, RUNNING, Terminal, at_fleet, lists
 
 SANDTUI = [sys.executable, "-m", "sandtui"]
 
@@ -44,7 +44,7 @@ async def test_create_exec_and_delete_by_keys(remote, columns, lines):
         await terminal.press(*name, "tab", "tab", "tab", *f"e2e size={columns}", "ctrl+s")
         await terminal.until("Created")
         # The form's own footer says f1: only the fleet's says enter.
-        await terminal.until("enter open")
+        await terminal.until(at_fleet)
         await terminal.press("/")
         await terminal.until("f1 help")
         await terminal.press(*f"#size={columns}", "enter")
@@ -68,11 +68,11 @@ async def test_create_exec_and_delete_by_keys(remote, columns, lines):
         await terminal.press(*"ps -e | grep -c '[s]leep 300'", "enter")
         await terminal.until("✖ exit 1")
         await terminal.press("escape", "escape")
-        await terminal.until("enter open")
+        await terminal.until(at_fleet)
         await terminal.press("D")
         await terminal.until("Delete 1 sandbox")
         await terminal.press("enter")
-        await terminal.until("enter open")
+        await terminal.until(at_fleet)
         assert lists(RUNNING, name)(terminal.text), "enter cancels"
         await terminal.press("D")
         await terminal.until("y confirm")
@@ -96,7 +96,7 @@ async def test_the_form_is_edited_as_a_text_in_the_users_editor(remote, tmp_path
         await terminal.press("ctrl+t")
         await terminal.until("1 cpu · 4 GB · 5 GB disk")
         await terminal.press("escape")
-        await terminal.until("enter open")
+        await terminal.until(at_fleet)
         await leave(terminal)
     folder, mode, *lines = seen.read_text().splitlines()
     assert mode == "700"
@@ -255,7 +255,7 @@ async def test_a_shell_takes_the_terminal_and_gives_it_back(remote, kind):
         await terminal.press(*kind, "ctrl+s")
         await terminal.until("Created")
         # The form's own footer says f1: only the fleet's says enter.
-        await terminal.until("enter open")
+        await terminal.until(at_fleet)
         await terminal.press("/")
         await terminal.until("f1 help")
         await terminal.press(*f"shell-{kind}", "enter")

@@ -3,7 +3,7 @@
 import pytest
 
 from sandtui.client import APIClient, Config, CreateSandboxRequest, SandboxClient
-from tests.e2e.terminal import RUNNING, Terminal, listed
+from tests.e2e.terminal import RUNNING, Terminal, at_fleet, listed
 from tests.e2e.test_dashboard import SANDTUI, environment, leave
 
 HOSTILE = r"printf '\033]0;owned\007\033[2J\033]52;c;b3duZWQ=\007[/]\n'"
@@ -37,7 +37,7 @@ async def test_a_command_on_all_marked(platform_process, fleet, tmp_path):
         await terminal.press("/")
         await terminal.until("f1 help")
         await terminal.press("#e2e-fan", "enter")
-        await terminal.until("enter open")
+        await terminal.until(at_fleet)
         await terminal.until(lambda text: len(listed(RUNNING, "fan-").findall(text)) == 3)
         await terminal.press("*", "x")
         await terminal.until("Command · 3 sandboxes")

@@ -4,7 +4,7 @@ import asyncio
 import re
 import subprocess
 
-from tests.e2e.terminal import Terminal
+from tests.e2e.terminal import Terminal, at_fleet
 from tests.e2e.test_dashboard import SANDTUI, environment, leave, remote
 
 __all__ = ["environment", "remote"]
@@ -18,7 +18,7 @@ async def test_a_job_is_started_seen_stopped_and_its_port_forwarded(remote):
         await terminal.press("/")
         await terminal.until("f1 help")
         await terminal.press(*"jobs-e2e", "enter")
-        await terminal.until("enter open")
+        await terminal.until(at_fleet)
         await terminal.press("b")
         await terminal.until("Background jobs")
         await terminal.press("n")

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from tests.conftest import start_platform
-from tests.e2e.terminal import ENDED, Terminal, lists
+from tests.e2e.terminal import ENDED, Terminal, at_fleet, lists
 from tests.e2e.test_closed_terminal import choose
 from tests.e2e.test_dashboard import SANDTUI, environment, leave
 from tests.e2e.test_shell import make
@@ -60,7 +60,7 @@ async def test_an_editor_that_cannot_start_is_reported_and_the_screen_is_whole(r
         await terminal.press(*"typed")
         await terminal.until("typed")
         await terminal.press("escape")
-        await terminal.until("enter open")
+        await terminal.until(at_fleet)
         await leave(terminal)
     assert not list(tmp_path.glob("**/sandtui-edit-*"))
 
@@ -101,7 +101,7 @@ async def test_a_shell_that_a_stopped_platform_keeps_waiting(platform, tmp_path,
             await terminal.until("exited with code 3")
         else:
             await terminal.press("escape")
-            await terminal.until(lambda text: "Connecting to" not in text and "enter open" in text)
+            await terminal.until(lambda text: "Connecting to" not in text and at_fleet(text))
             assert b"\x1b[?1049l" not in terminal.raw
         await leave(terminal)
 
@@ -151,7 +151,7 @@ async def test_a_shell_whose_platform_dies_gives_the_terminal_back(platform, tmp
         # Not of ours, whoever has the terminal: it may come before the shell has it, or when it has just ended.
         terminal.process.send_signal(signal.SIGINT)
         process.kill()
-        await terminal.until(lambda text: "dies" in text and "enter open" in text)
+        await terminal.until(lambda text: "dies" in text and at_fleet(text))
         await leave(terminal)
 
 
@@ -163,7 +163,7 @@ async def test_ctrl_z_stops_it_and_fg_brings_it_back(remote):
         await terminal.until(":")
         for command in (" ".join(SANDTUI), "fg"):
             terminal.write(command + "\r")
-            await terminal.until("enter open")
+            await terminal.until(at_fleet)
             await terminal.press("ctrl+z")
             await terminal.until(lambda text: "topped" in text and text.rstrip().endswith("shell>"))
             await terminal.press(*"stty -g", "enter")
@@ -172,13 +172,13 @@ async def test_ctrl_z_stops_it_and_fg_brings_it_back(remote):
         assert len(set(lines)) == 1, "the terminal's modes are the shell's while it is stopped"
         terminal.raw.clear()
         terminal.write("fg\r")
-        await terminal.until("enter open")
+        await terminal.until(at_fleet)
         await terminal.press("n")
         await terminal.until("New sandbox")
         assert terminal.raw.count(b"\x1b[?1049h") == 1, "it is taken back once: what is typed then is kept"
         assert b"\x1b[<u\x1b[>25u" in terminal.raw, "the kernel may have discarded the first of these when it stopped"
         await terminal.press("escape")
-        await terminal.until("enter open")
+        await terminal.until(at_fleet)
         await terminal.press("ctrl+q")
         await terminal.until(lambda text: text.rstrip().endswith("shell>"))
         await terminal.press(*"echo code $?; exit", "enter")
@@ -190,15 +190,15 @@ async def test_keys_typed_after_ctrl_z_are_not_for_the_dashboard(remote):
     async with Terminal(["sh", "-i"], {**remote, "PS1": "shell> "}, controls=True) as terminal:
         await terminal.until("shell>")
         terminal.write(" ".join(SANDTUI) + "\r")
-        await terminal.until("enter open")
+        await terminal.until(at_fleet)
         terminal.write("\x1a\x1a\x1an")
         await terminal.until(lambda text: "topped" in text and text.rstrip().endswith("shell>"))
         terminal.write("fg\r")
-        await terminal.until("enter open")
+        await terminal.until(at_fleet)
         await terminal.press("?")
         await terminal.until("Keyboard shortcuts")
         await terminal.press("escape")
-        await terminal.until("enter open")
+        await terminal.until(at_fleet)
         assert "New sandbox" not in terminal.text
         await terminal.press("ctrl+q")
         await terminal.until(lambda text: text.rstrip().endswith("shell>"))
@@ -213,7 +213,7 @@ async def test_ctrl_z_without_job_control_says_why_not(remote, controls):
         await terminal.press("n")
         await terminal.until("New sandbox")
         await terminal.press("escape")
-        await terminal.until("enter open")
+        await terminal.until(at_fleet)
         await leave(terminal)
 
 
@@ -223,7 +223,7 @@ async def test_stopped_from_elsewhere_and_continued(remote):
     async with Terminal(["sh", "-i"], env, controls=True) as terminal:
         await terminal.until("shell>")
         terminal.write(" ".join(SANDTUI) + " & echo pid $!; fg\r")
-        await terminal.until("enter open")
+        await terminal.until(at_fleet)
         found = re.search(rb"\npid (\d+)", terminal.raw)
         assert found is not None
         pid = int(found[1])
@@ -233,10 +233,10 @@ async def test_stopped_from_elsewhere_and_continued(remote):
             # After SIGSTOP the modes are the dashboard's, and the shell writes into it, wherever the cursor is.
             await terminal.until(lambda _: b"topped" in terminal.raw)
             terminal.write("fg\n")
-            await terminal.until(lambda text: b"\x1b[?1049h" in terminal.raw and "enter open" in text)
+            await terminal.until(lambda text: b"\x1b[?1049h" in terminal.raw and at_fleet(text))
             await terminal.press("n")
             await terminal.until("New sandbox")
             await terminal.press("escape")
-            await terminal.until("enter open")
+            await terminal.until(at_fleet)
         await terminal.press("ctrl+q")
         await terminal.until(lambda text: text.rstrip().endswith("shell>"))

@@ -3,7 +3,7 @@
 import pytest
 
 from sandtui.client import AsyncSandboxClient, Config, CreateSandboxRequest
-from tests.e2e.terminal import RUNNING, Terminal, lists
+from tests.e2e.terminal import RUNNING, Terminal, at_fleet, lists
 from tests.e2e.test_dashboard import SANDTUI, environment, leave
 
 LEAVE = "\x1d"
@@ -30,7 +30,7 @@ async def test_a_shell_in_its_pane(platform_process, remote, tmp_path, vm):
         await terminal.press("/")
         await terminal.until("f1 help")
         await terminal.press(*name, "enter")
-        await terminal.until(lambda text: lists(RUNNING, name)(text) and "enter open" in text)
+        await terminal.until(lambda text: lists(RUNNING, name)(text) and at_fleet(text))
         await terminal.press("s")
         await terminal.until("ctrl+] detach")
         # Keys that are sandtui's everywhere else go to the shell here: ctrl+p is the command before.
@@ -46,11 +46,11 @@ async def test_a_shell_in_its_pane(platform_process, remote, tmp_path, vm):
         await terminal.press(LEAVE)
         await terminal.until("A: allow")
         await terminal.press("q")
-        await terminal.until("enter open")
+        await terminal.until(at_fleet)
         await terminal.press("s")
         await terminal.until("sum-42")
         await terminal.press(*"exit 7", "enter")
         await terminal.until("exited with code 7")
         await terminal.press("q")
-        await terminal.until("enter open")
+        await terminal.until(at_fleet)
         await leave(terminal)

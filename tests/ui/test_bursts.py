@@ -11,6 +11,7 @@ from textual.widgets import Input
 from sandtui.ui.commands.command_line import CommandLine
 from sandtui.ui.commands.console_screen import ConsoleScreen
 from sandtui.ui.creation.screen import CreateScreen
+from sandtui.ui.driver import InputEnded
 from sandtui.ui.driver.input import InputReader
 from sandtui.ui.inventory.screen import FleetScreen
 from sandtui.ui.jobs.screen import JobsScreen
@@ -228,3 +229,19 @@ async def until_ended(app):
     async with asyncio.timeout(10):
         while app.is_running:
             await asyncio.sleep(0.01)
+
+
+async def test_what_was_typed_for_the_shell_is_dropped_even_when_it_comes_late():
+    """After ctrl+z some of the input that was read is still on its way while the program is stopped."""
+    app = World(fleet=3)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        app.dispatcher.clear(1)
+        for event in parsed(b"\x1an"):
+            app.post_message(event)
+        app.post_message(InputEnded(1))
+        for event in parsed(b"x"):
+            app.post_message(event)
+        await until(pilot, lambda: isinstance(app.screen, ConsoleScreen))
+        await quiet(pilot)
+        assert [type(screen) for screen in app.screen_stack[1:]] == [FleetScreen, ConsoleScreen]

@@ -69,6 +69,14 @@ class TerminalOwner(Protocol):
         """Suspend the process, after ctrl+z or SIGTSTP."""
 
 
+class InputEnded(Message, bubble=False):
+    """Posted behind the last event of the input that was read before reading ended for the ``number``-th time."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
 class TerminalDriver(LinuxDriver):
     """Writes to the terminal of standard error, and reads from that of standard input."""
 
@@ -81,6 +89,8 @@ class TerminalDriver(LinuxDriver):
         self._untaken: TerminalOutput | None = None
         self._is_gone = False
         self._has_set_keys = False
+        self.readers_ended = 0
+        """How often reading was ended: each time an :class:`InputEnded` follows."""
         self.picture = Picture()
         assert sys.__stderr__ is not None
         self._output_fileno = sys.__stderr__.fileno()
@@ -158,6 +168,9 @@ class TerminalDriver(LinuxDriver):
         reader, self._reader = self._reader, None
         if reader is not None:
             reader.end()
+            self.readers_ended += 1
+            # Behind all that it has read, and before anything that the next one reads.
+            self._loop.call_soon(self._app.post_message, InputEnded(self.readers_ended))
             self._loop.remove_signal_handler(signal.SIGWINCH)
 
     def stop_application_mode(self) -> None:
