@@ -21,10 +21,15 @@ environment.reset()
 # at once: in Python 3.11.7 that fails now and then ("AST constructor recursion depth mismatch").
 import anyio._backends._asyncio  # noqa: E402
 import anyio.from_thread  # noqa: E402, F401
+import hypothesis  # noqa: E402
 import platformdirs.unix  # noqa: E402, F401
 import pytest  # noqa: E402
 
 from tests.skips import pytest_addoption, pytest_sessionfinish, pytest_terminal_summary  # noqa: E402, F401
+
+# How long an example takes says something about the machine only; each test has its time limit.
+hypothesis.settings.register_profile("sandtui", deadline=None)
+hypothesis.settings.load_profile("sandtui")
 
 
 @pytest.hookimpl(wrapper=True)
