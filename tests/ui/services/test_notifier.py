@@ -181,7 +181,7 @@ async def test_a_notice_goes_when_its_time_is_over():
     app = World(fleet=3)
     async with app.run_test(size=(120, 36), notifications=True) as pilot:
         await settled(pilot)
-        app.notify("short", timeout=0.2)
+        app.notify("short", timeout=3)
         await until(pilot, lambda: app.screen.notices.display)
         await until(pilot, lambda: not app.screen.notices.display)
 
