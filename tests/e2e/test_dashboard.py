@@ -251,7 +251,7 @@ async def test_a_shell_takes_the_terminal_and_gives_it_back(remote, kind):
         await terminal.until("live")
         await terminal.press("n")
         await terminal.until("New sandbox")
-        await terminal.press(*f"shell-{kind}", *(["tab"] * 15))
+        await terminal.press(*f"shell-{kind}", *(["tab"] * 17))
         await terminal.press(*kind, "ctrl+s")
         await terminal.until("Created")
         # The form's own footer says f1: only the fleet's says enter.

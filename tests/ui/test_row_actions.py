@@ -23,6 +23,7 @@ from sandtui.ui.commands.fanout_screen import FanOutScreen
 from sandtui.ui.creation.launch_screen import LaunchScreen
 from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.dialogs.bulk import BulkDialog
+from sandtui.ui.dialogs.fork import ForkDialog
 from sandtui.ui.dialogs.plan import PlanDialog
 from sandtui.ui.files.screen import FilesScreen
 from sandtui.ui.inventory.detail_screen import DetailScreen
@@ -155,6 +156,7 @@ OPENS = {
     "l": (LogScreen, lambda screen: screen.sandbox_ids[0]),
     "f": (FilesScreen, lambda screen: screen.sandbox_ids[0]),
     "x": (ConsoleScreen, lambda screen: screen.sandbox_id),
+    "F": (ForkDialog, lambda screen: screen.sources[0].id),
     "D": (PlanDialog, lambda screen: screen.plan.rows[0].id),
 }
 

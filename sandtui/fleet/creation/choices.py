@@ -9,6 +9,7 @@ from itertools import islice
 from sandtui.fleet.creation.form import BY_ID, FIELDS
 from sandtui.fleet.fields import LAUNCH_LABEL
 from sandtui.fleet.inventory.store import FleetStore
+from sandtui.leases import PREFIX as LEASE_LABEL
 
 MAX_ROWS = 5000
 """Rows that are searched for values: opening the form must not take longer than a key may."""
@@ -30,7 +31,7 @@ class FormChoices:
         self._values = {name: [value for value, _ in counts.most_common()] for name, counts in found.items()}
         self._catalogue = list(catalogue)
         self._values["labels"] = [
-            label for label, _ in store.totals.labels.most_common() if not label.startswith(LAUNCH_LABEL)
+            label for label, _ in store.totals.labels.most_common() if not label.startswith((LAUNCH_LABEL, LEASE_LABEL))
         ]
 
     def add_images(self, images: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandtui.client import (
@@ -15,13 +16,16 @@ from sandtui.client import (
     SandboxClientError,
 )
 from sandtui.clock import Clock
+from sandtui.fleet.checkpoints.board import CheckpointBoard
 from sandtui.fleet.commands.console import Console, ConsoleRun
 from sandtui.fleet.commands.fanout import FanOut, Target
 from sandtui.fleet.commands.fanout.grouping import end_of
 from sandtui.fleet.commands.fanout.run import MAX_TOTAL
 from sandtui.fleet.commands.line.redaction import redact_for_log
+from sandtui.fleet.deaths.recorder import DeathRecorder, DeathStorage
 from sandtui.fleet.inventory.bulk import BulkRun
 from sandtui.fleet.inventory.bulk_plan import BulkPlan
+from sandtui.fleet.inventory.leases import LeaseWatch
 from sandtui.fleet.inventory.log_ends import LogEnds
 from sandtui.fleet.inventory.refresh import Freshness, Pace, Refresher
 from sandtui.fleet.inventory.row import Row
@@ -33,6 +37,7 @@ from sandtui.fleet.jobs.storage import JobStorage
 from sandtui.fleet.jobs.watcher import JobWatcher
 from sandtui.fleet.ports.exposures import PortBoard
 from sandtui.fleet.ports.forwards import ForwardBoard
+from sandtui.leases import LeaseFiles, LeaseJudge
 
 if TYPE_CHECKING:
     from sandtui.fleet.shells import ShellBoard
@@ -61,6 +66,8 @@ class FleetSession:
         pace: Pace | None = None,
         storage: JobStorage | None = None,
         context: str = "",
+        lease_folder: Path | None = None,
+        deaths: DeathStorage | None = None,
     ) -> None:
         self.client = client
         self.clock = clock
@@ -68,6 +75,7 @@ class FleetSession:
         self.refresher = Refresher(client, self.store, clock, on_freshness, pace)
         self.history = History(self.store, clock)
         self.log_ends = LogEnds(client, clock)
+        self.leases = LeaseWatch(self.store, LeaseJudge(LeaseFiles(lease_folder)), clock, lambda: client.config.user_id)
         self.exposures: dict[str, list[ExposedPort]] = {}
         self.transfers: TransferQueue | None = None
         """The transfers; set by the program, because they are stored on the disk."""
@@ -75,8 +83,10 @@ class FleetSession:
         self.forwards = ForwardBoard(client, self.store, clock)
         self.fan_outs: list[FanOut] = []
         """Multi-sandbox runs, oldest first."""
+        self.checkpoints = CheckpointBoard(client, self.store, clock)
         self.jobs = JobBoard(client, self.store, self.history, clock, storage, context)
         self.job_watcher = JobWatcher(self.jobs)
+        self.deaths = DeathRecorder(self.store, self.history, self.jobs, self.log_ends, clock, deaths, context)
         self._consoles: dict[str, Console] = {}
 
     @cached_property

@@ -19,7 +19,7 @@ from sandtui.ui.rendering.status import count_pieces
 from sandtui.ui.rendering.text import Piece, Role
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
 
     from textual import events
     from textual.app import ComposeResult
@@ -65,6 +65,11 @@ class AppScreen(ScreenGate[None]):
     def is_of_fleet(self) -> bool:
         """Whether it shows the whole fleet, not one sandbox, so that a number key goes to it."""
         return True
+
+    @property
+    def sandboxes(self) -> Sequence[str]:
+        """The sandboxes that it is about, or on which its cursor is."""
+        return ()
 
     def compose(self) -> ComposeResult:
         """Compose the frame around the body."""
@@ -245,3 +250,5 @@ class AppScreen(ScreenGate[None]):
             if self.SCOPE != "jobs":
                 right = [*ended_pieces(jobs.ended_unseen), *right]
         self.query_one("#activity", ChromeLine).show([Piece(" "), *left], [*right, Piece(" ")])
+        said = "".join(piece.text for piece in (*left, *([Piece("  "), *right] if right else [])))
+        self.services.web_page.announce_status(said.strip(), clock.monotonic())

@@ -90,7 +90,7 @@ class FanOutScreen(AppScreen):
         self._tail: list[TailLine] = []
         self._stop_listening: Callable[[], None] = lambda: None
         self.row_actions = RowActions(services.sandboxes, self._named, "No sandbox under the cursor")
-        self.row_actions.attach(self, "shell", "logs", "files", "exec", "delete")
+        self.row_actions.attach(self, "shell", "logs", "files", "exec", "fork", "delete")
 
     def compose_body(self) -> Iterable[Widget]:
         yield ChromeLine(id="target")

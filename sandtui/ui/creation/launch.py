@@ -9,6 +9,7 @@ from sandtui.fleet.creation.launch import Launch, LaunchItem, Step
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.creation.timeline import Timeline, percentile_lines, seconds_text
 from sandtui.ui.rendering.text import Piece, Role, fit, width_of
+from sandtui.ui.rendering.units import duration
 
 SIGNS: dict[Step, tuple[str, Role]] = {
     Step.QUEUED: ("·", "dim"),
@@ -143,10 +144,13 @@ def _matches(item: LaunchItem, words: list[str]) -> bool:
     return all(word in text for word in words)
 
 
-def summary(launch: Launch) -> list[Piece]:
-    """Return the number of sandboxes at each step."""
+def summary(launch: Launch, now: float) -> list[Piece]:
+    """Return the number of sandboxes at each step, after what they wait for; ``now`` is on the monotonic clock."""
     counts = launch.counts
     pieces: list[Piece] = []
+    if launch.preparing_since is not None:
+        took = duration(max(0.0, now - launch.preparing_since))
+        pieces.append(Piece(f"◐ taking a checkpoint · {took}   ", "info"))
     for step, (sign, role) in SIGNS.items():
         if counts[step]:
             pieces.append(Piece(f"{sign} {counts[step]} {step.value}   ", role))

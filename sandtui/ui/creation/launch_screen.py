@@ -45,7 +45,7 @@ class LaunchScreen(AppScreen):
         self.marks = RowMarks(lambda: self.view, lambda: self._board.keys, self._marks_changed)
         self.marks.attach(self)
         self.row_actions = RowActions(services.sandboxes, self._named, NOTHING, self._current)
-        self.row_actions.attach(self, "open_sandbox", "shell", "logs", "files", "exec")
+        self.row_actions.attach(self, "open_sandbox", "shell", "logs", "files", "exec", "fork")
 
     def compose_body(self) -> Iterable[Widget]:
         yield Input(placeholder="filter: name, id, step, reason", compact=True, id="launch-filter")
@@ -76,7 +76,10 @@ class LaunchScreen(AppScreen):
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
         key = self.services.key_of
-        left = [*self.marks.status(key("launch.mark"), key("launch.back")), *summary(self.launch)]
+        left = [
+            *self.marks.status(key("launch.mark"), key("launch.back")),
+            *summary(self.launch, self.services.clock.monotonic()),
+        ]
         return left, [Piece("launching…" if self.launch.running else "complete", "dim")]
 
     def on_mount(self) -> None:
@@ -145,7 +148,13 @@ class LaunchScreen(AppScreen):
         return len(self.marks.marked) == len(self.launch.items)
 
     def action_cancel(self) -> None:
+        preparing = self.launch.preparing_since is not None
         self.services.launches.cancel(self.launch)
+        if preparing:
+            again = self.services.key_of("launch.retry")
+            text = f"Stopped: nothing created. The checkpoint may still be taken; {again} takes another one."
+            self.services.notifier.notify(text, "warning")
+            return
         self.services.notifier.notify("Launch stopped. Created sandboxes stay; the rest stays queued.", "warning")
 
     def action_retry(self) -> None:

@@ -281,7 +281,8 @@ class CreateScreen(AppScreen):
         self._image, self._image_note = image, None
         if self._image_timer is not None:
             self._image_timer.stop()
-        if image and "{" not in image and values["kind"] != "vm" and "docker_image" not in self.problems():
+        is_asked = values["kind"] != "vm" and not values["checkpoint_id"].strip()
+        if image and "{" not in image and is_asked and "docker_image" not in self.problems():
             self._image_timer = self.set_timer(IMAGE_SECONDS, partial(self.services.launches.check_image, self, image))
 
     def _show_words(self) -> None:

@@ -29,6 +29,8 @@ TOPIC_OF_SCOPE: Mapping[str, str] = {
     "fleet": "fleet",
     "bulk": "fleet",
     "detail": "fleet",
+    "checkpoints": "checkpoints",
+    "compare": "checkpoints",
     "create": "create",
     "launch": "create",
     "console": "console",

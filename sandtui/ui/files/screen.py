@@ -104,7 +104,7 @@ class FilesScreen(AppScreen):
         """The index of the active pane: initially the sandbox's."""
         self._done: set[str] = set()
         self.row_actions = RowActions(services.sandboxes, self._named, "This is the local machine: select a sandbox")
-        self.row_actions.attach(self, "shell", "logs", "exec")
+        self.row_actions.attach(self, "shell", "logs", "exec", "fork")
 
     def compose_body(self) -> Iterable[Widget]:
         self.panes = [self.make_pane(None), self.make_pane(self.sandbox_ids[0])]
@@ -191,7 +191,7 @@ class FilesScreen(AppScreen):
             if self.transfer is None:
                 return f"No transfers: {self.services.key_of('files.copy')} copies to the other pane"
             return self.row_actions.why_not("open_sandbox")
-        if action in {"shell", "logs", "exec"}:
+        if action in {"shell", "logs", "exec", "fork"}:
             return self.row_actions.why_not(action)
         return self._why_not_in_pane(action)
 
@@ -442,6 +442,20 @@ class FilesScreen(AppScreen):
             self.app.push_screen(AskDialog(f"{kind} {boxes} sandboxes", question, "Copy", danger=False), on_result)
         else:
             self._begin(specs)
+
+    def take_dropped(self, path: Path) -> None:
+        """Upload a file that was dropped into the page to the directory of the sandbox that is shown."""
+        pane = next((each for each in (self.pane, self.other) if each.side.sandbox_id is not None), None)
+        services = self.services
+        if services.contexts.read_only:
+            services.notifier.refuse("This context is read-only", "upload")
+        elif pane is None:
+            services.notifier.refuse("Both panes show this machine", "upload")
+        else:
+            target = Location(join(pane.path, path.name), pane.side.sandbox_id, pane.title)
+            specs = [TransferSpec(Location(str(path)), target, secrets.token_hex(4))]
+            question = f"{clean(path.name)} is copied to {clean(pane.path)}"
+            services.contexts.sure("Upload", question, lambda: services.transfers.add(specs))
 
     def _begin(self, specs: list[TransferSpec]) -> None:
         self.services.transfers.add(specs)

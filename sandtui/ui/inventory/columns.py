@@ -14,9 +14,11 @@ from typing import Literal, NamedTuple
 from sandtui.client.models import SandboxStatus
 from sandtui.fleet.fields import COLUMNS as ENTRIES
 from sandtui.fleet.fields import ColumnEntry
+from sandtui.fleet.inventory.cost import cost_text
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.usage import share
 from sandtui.fleet.text.sanitize import clean
+from sandtui.leases import without_lease
 from sandtui.ui.rendering.status import glyph, status_style
 from sandtui.ui.rendering.text import Piece, Role, fit, fit_middle, outside, width_of
 from sandtui.ui.rendering.units import NONE, age, number, time_left
@@ -61,8 +63,8 @@ class Column:
 
 
 def _status(row: Row, _: datetime) -> Cell:
-    style = status_style(row.status)
-    return [glyph(row.status), Piece(" "), Piece(style.word, style.role)]
+    style = status_style(row.shown_status)
+    return [glyph(row.shown_status), Piece(" "), Piece(style.word, style.role)]
 
 
 def _name(row: Row, _: datetime) -> Cell:
@@ -91,7 +93,9 @@ def _size(row: Row, _: datetime) -> Cell:
 
 
 def _labels(row: Row, _: datetime) -> Cell:
-    return [Piece(clean(label), "dim" if _is_quiet(row) else "info") for label in row.sandbox.labels]
+    # The mark of a lease is for programs; the column of the owner shows it for people.
+    shown = row.sandbox.labels if row.lease is None else without_lease(row.sandbox.labels)
+    return [Piece(clean(label), "dim" if _is_quiet(row) else "info") for label in shown]
 
 
 def _fit_labels(cell: Cell, width: int) -> Cell:
@@ -159,6 +163,11 @@ def _share(value: Callable[[Row], float | None]) -> Callable[[Row, datetime], Ce
     return cell
 
 
+def _cost(row: Row, now: datetime) -> Cell:
+    text = cost_text(row, now.timestamp())
+    return [Piece(NONE, "dim") if text is None else Piece(text, "dim" if _is_quiet(row) else "text")]
+
+
 _CELLS: Mapping[str, Callable[[Row, datetime], Cell]] = {
     "status": _status,
     "name": _name,
@@ -170,6 +179,7 @@ _CELLS: Mapping[str, Callable[[Row, datetime], Cell]] = {
     "left": _left,
     "ended": _ended,
     "reason": _reason,
+    "cost": _cost,
     "used": _share(lambda row: row.used),
     "memused": _share(lambda row: row.memory_used),
 }

@@ -7,9 +7,11 @@ from datetime import datetime
 from sandtui.client.models import Sandbox
 from sandtui.client.models.sandbox import DEFAULT_START_COMMAND
 from sandtui.fleet.fields import FIELDS
+from sandtui.fleet.inventory.cost import Cost, money
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.usage import share
 from sandtui.fleet.text.sanitize import clean
+from sandtui.leases import without_lease
 from sandtui.ui.inventory.sandbox_activity import SandboxActivity, log_section, sections
 from sandtui.ui.key_bindings import KeyOf
 from sandtui.ui.rendering.status import status_pieces
@@ -53,12 +55,14 @@ def detail(row: Row, now: datetime, width: int, key: KeyOf) -> Content:
         _line("Kind", Piece("VM" if sandbox.vm else "container")),
         _line("Network", _network(sandbox)),
         content(""),
+        *_cost(row, now),
         *_times(sandbox, now, full=True),
         content(""),
-        _line("Labels", outside("  ".join(sandbox.labels), "info") if sandbox.labels else _none()),
+        _line("Labels", outside("  ".join(labels), "info") if (labels := without_lease(sandbox.labels)) else _none()),
         _line("Env", *_environment(sandbox, full=True)),
         _line("Secrets", *_secrets(sandbox, full=True)),
         content(""),
+        *([_line("Owner", outside(row.owner))] if row.owner else ()),
         *_more(sandbox),
     ]
     return lines(_hung(rows, width))
@@ -82,8 +86,9 @@ def panel(row: Row, activity: SandboxActivity, width: int, height: int, key: Key
         *([_line("GPU", outside(f"{sandbox.gpu_count} × {sandbox.gpu_type}"))] if sandbox.gpu_count else ()),
         *([_line("Kind", Piece("VM"))] if sandbox.vm else ()),
         *([_line("Network", _network(sandbox))] if _is_restricted(sandbox) else ()),
+        *_cost(row, now),
         *_times(sandbox, now, full=False),
-        *([_line("Labels", outside("  ".join(sandbox.labels), "info"))] if sandbox.labels else ()),
+        *([_line("Labels", outside("  ".join(labels), "info"))] if (labels := without_lease(sandbox.labels)) else ()),
         *([_line("Env", *_environment(sandbox, full=False))] if sandbox.environment_vars else ()),
         *([_line("Secrets", *_secrets(sandbox, full=False))] if sandbox.secrets else ()),
         _line("Id", outside(sandbox.id, "dim")),
@@ -111,10 +116,12 @@ def _hang(row: Content, width: int) -> list[Content]:
 
 def _status_line(row: Row, now: datetime, *, full: bool) -> Content:
     passed = since(row.sandbox.started_at, now)
-    pieces = status_pieces(row.status)
+    pieces = status_pieces(row.shown_status)
     if passed is not None and not row.sandbox.is_finished:
         # The inspector shows no seconds, so that it is redrawn less often.
         pieces.append(Piece(f"   for {long_duration(passed) if full else duration(passed)}", "dim"))
+    if row.orphaned:
+        pieces.append(Piece(f"   {clean(row.orphaned)}", "busy"))
     if row.missing:
         pieces.append(Piece("   no longer listed", "busy"))
     return content(*pieces)
@@ -152,6 +159,15 @@ def _times(sandbox: Sandbox, now: datetime, *, full: bool) -> list[Content]:
     if not sandbox.is_finished:
         rows.append(_line("Expires", *_expiry(sandbox, now)))
     return rows
+
+
+def _cost(row: Row, now: datetime) -> list[Content]:
+    """Return what it has cost, and how that is known."""
+    cost = Cost.of([row], now.timestamp())
+    if not cost.is_known:
+        return []
+    rate = [Piece(f"  ~{money(cost.per_hour)}/h", "dim")] if cost.per_hour else []
+    return [_line("Cost", Piece(cost.text()), *rate)]
 
 
 def _more(sandbox: Sandbox) -> list[Content]:

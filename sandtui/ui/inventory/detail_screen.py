@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -51,6 +51,10 @@ class DetailScreen(AppScreen):
                 more.border_title = Content("Live")
                 yield TextPanel(id="detail-activity")
 
+    @property
+    def sandboxes(self) -> Sequence[str]:
+        return [self.sandbox_id]
+
     def crumbs(self) -> list[str]:
         row = self._row()
         return ["Fleet", clean(row.sandbox.name) if row is not None else clean(self.sandbox_id)]
@@ -69,6 +73,7 @@ class DetailScreen(AppScreen):
     def on_mount(self) -> None:
         if self.services.platform.session is not None:
             self.services.platform.learn_exposures()
+            self.services.platform.load_death(self, self.sandbox_id)
         self._draw()
 
     def tick(self) -> None:
@@ -139,6 +144,9 @@ class DetailScreen(AppScreen):
         if (row := self._row()) is not None:
             self.services.navigator.open_create(row.sandbox)
 
+    def action_fork(self) -> None:
+        self.services.sandboxes.fork([self.sandbox_id])
+
     def action_delete(self) -> None:
         if (row := self._row()) is not None:
             self.services.bulk.ask(DELETE, [row])
@@ -187,7 +195,16 @@ class DetailScreen(AppScreen):
         # Without a sample yet, nothing tells that measuring is switched off.
         known = replace(known, measuring=self._measuring)
         more = self.query_one("#detail-more")
-        parts = (known.log, known.loading, known.usage, known.jobs, known.ports, known.events, self._measuring)
+        parts = (
+            known.log,
+            known.loading,
+            known.usage,
+            known.jobs,
+            known.ports,
+            known.events,
+            known.death,
+            self._measuring,
+        )
         shown = any(parts)
         if more.display is not shown:
             more.display = shown

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
+from sandtui.fleet.inventory.cost import money
 from sandtui.fleet.inventory.groups import NONE, Group
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.rendering.stacked import status_bar
@@ -53,6 +54,7 @@ def group_pieces(group: Group, scale: GroupScale, width: int) -> list[Piece]:
         f"   {counted(round(group.cores, 1), 'core')} · {number(round(group.memory_gb, 1))} GB" if group.cores else ""
     )
     held += f" · {counted(group.gpus, 'GPU')}" if group.gpus else ""
+    held += f" · ~{money(group.per_hour)}/h" if held and group.per_hour is not None else ""
     if held and sum(width_of(piece.text) for piece in pieces) + width_of(held) <= width:
         pieces.append(Piece(held, "dim"))
     return cut(pieces, width)

@@ -31,7 +31,7 @@ from sandtui.ui.widgets.row_list import RowList
 WHAT = "exposed ports"
 
 NEEDS_PORT = frozenset(
-    {"unexpose", "copy", "copy_more", "qr", "browse", "open_sandbox", "shell", "logs", "files", "exec"}
+    {"unexpose", "copy", "copy_more", "qr", "browse", "open_sandbox", "shell", "logs", "files", "exec", "fork"}
 )
 
 PROBE_SECONDS = 30.0
@@ -50,7 +50,7 @@ class PortsScreen(AppScreen):
         self.sandbox_id, self.marked = sandbox_id, marked
         self._probed_at = 0.0
         self.row_actions = RowActions(services.sandboxes, self._named, "Select a port first")
-        self.row_actions.attach(self, "open_sandbox", "shell", "logs", "files", "exec")
+        self.row_actions.attach(self, "open_sandbox", "shell", "logs", "files", "exec", "fork")
 
     @property
     def _flow(self) -> PortsFlow:

@@ -14,7 +14,8 @@ from sandtui.client import NotFoundError, Sandbox, SandboxClientError
 from sandtui.clock import Clock
 from sandtui.config.journal import LaunchJournal, UnfinishedLaunch
 from sandtui.directories import describe
-from sandtui.fleet.creation.launch import Launch, Step, clean_up
+from sandtui.fleet.checkpoints.forks import ForkCheckpoints, ForkPlan
+from sandtui.fleet.creation.launch import Launch, Prepare, Step, clean_up
 from sandtui.fleet.creation.launch_plan import LaunchPlan
 from sandtui.fleet.inventory.session import FleetSession
 from sandtui.ui.dialogs.unfinished import Decision, UnfinishedDialog
@@ -109,7 +110,12 @@ class Launches:
 
     # Launches
 
-    def make(self, plan: LaunchPlan, on_created: Callable[[Sandbox], None] | None = None) -> Launch:
+    def make(
+        self,
+        plan: LaunchPlan,
+        on_created: Callable[[Sandbox], None] | None = None,
+        prepare: Prepare | None = None,
+    ) -> Launch:
         """Return a launch of a plan; nothing is sent yet. Its sandboxes are shown at once, unless it is handed over."""
         session = self._platform.need_session()
 
@@ -117,7 +123,15 @@ class Launches:
             session.store.apply([sandbox])
             session.refresher.expect_changes()
 
-        return Launch(plan, session.client, self._clock, self.journal, self._platform.label, on_created or created)
+        return Launch(
+            plan, session.client, self._clock, self.journal, self._platform.label, on_created or created, prepare
+        )
+
+    def fork(self, forks: ForkPlan) -> None:
+        """Take a checkpoint of each source, then create the forks; their launch is shown at once."""
+        checkpoints = ForkCheckpoints(self._platform.need_session().client, forks.sources)
+        self._navigator.go_to_fleet()
+        self._show(self.make(forks.plan, prepare=checkpoints))
 
     def begin(self, plan: LaunchPlan, on_complete: Callable[[], None] = lambda: None) -> None:
         """Start a launch and open its screen above the fleet; ``on_complete`` is called if all its sandboxes run."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from sandtui.fleet.inventory.bulk_plan import DELETE, RUN, Verb
+from sandtui.client import SandboxCheckpoint
+from sandtui.fleet.inventory.bulk_plan import DELETE, FORK, RUN, Verb
 from sandtui.fleet.inventory.row import Row
 from sandtui.ui.navigator import Navigator
+from sandtui.ui.services.forks import Forks
 from sandtui.ui.services.notifier import Notifier
 from sandtui.ui.services.platform import PlatformConnection
 
@@ -30,8 +32,11 @@ class AsksBulk(Protocol):
 class SandboxActions:
     """Acts on sandboxes by their ids; each refusal says why."""
 
-    def __init__(self, platform: PlatformConnection, navigator: Navigator, bulk: AsksBulk, notifier: Notifier) -> None:
+    def __init__(
+        self, platform: PlatformConnection, navigator: Navigator, bulk: AsksBulk, notifier: Notifier, forks: Forks
+    ) -> None:
         self._platform, self._navigator, self._bulk, self._notifier = platform, navigator, bulk, notifier
+        self._forks = forks
 
     def rows(self, sandbox_ids: Sequence[str]) -> list[Row]:
         """Return those of the sandboxes that are listed, each once."""
@@ -85,6 +90,19 @@ class SandboxActions:
             self._notifier.refuse(self._bulk.why_none(RUN, rows), "exec")
         else:
             self._navigator.open_console((running or rows)[0].id)
+
+    def fork(self, sandbox_ids: Sequence[str]) -> None:
+        """Ask how many forks of each to create."""
+        rows = self.rows(sandbox_ids)
+        if any(row.status == "RUNNING" for row in rows):
+            self._forks.ask(rows)
+        else:
+            self._notifier.refuse(self._bulk.why_none(FORK, rows), "fork")
+
+    def fork_from(self, checkpoint: SandboxCheckpoint) -> None:
+        """Ask how many sandboxes to create from a checkpoint."""
+        session = self._platform.session
+        self._forks.ask_from(checkpoint, session.store.get(checkpoint.sandbox_id) if session is not None else None)
 
     def delete(self, sandbox_ids: Sequence[str]) -> None:
         """Show the plan of their deletion."""

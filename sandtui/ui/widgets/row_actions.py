@@ -1,4 +1,4 @@
-"""The actions of a row that names sandboxes: open one, or its shell, log, files and console, or delete it."""
+"""The actions of a row that names sandboxes: open one, or its shell, log, files and console, fork or delete it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
-SANDBOX_ACTIONS = ("open_sandbox", "shell", "logs", "files", "exec", "delete")
+SANDBOX_ACTIONS = ("open_sandbox", "shell", "logs", "files", "exec", "fork", "delete")
 """The names of the actions, in any scope."""
 
 
@@ -22,6 +22,7 @@ class ActsOnSandboxes(Protocol):
     def logs(self, sandbox_ids: Sequence[str]) -> None: ...
     def files(self, sandbox_ids: Sequence[str]) -> None: ...
     def exec(self, sandbox_ids: Sequence[str]) -> None: ...
+    def fork(self, sandbox_ids: Sequence[str]) -> None: ...
     def delete(self, sandbox_ids: Sequence[str]) -> None: ...
 
 

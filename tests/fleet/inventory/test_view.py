@@ -99,7 +99,7 @@ def test_groups_have_sums_and_can_be_closed():
         sandbox(4, labels=[]),
     )
     names = [each.id for each in groupings(view.store.totals.labels)]
-    assert names == ["status", "image", "label", "reason", "user", "team", "label:run"]
+    assert names == ["status", "image", "label", "reason", "owner", "user", "team", "label:run"]
     view.group_by(grouping("label:run"))
     assert [(group.key, len(group.rows), group.cores) for group in view.groups] == [
         ("run=42", 2, 4),
