@@ -115,7 +115,7 @@ if TYPE_CHECKING:
         UpdateSandboxRequest,
     )
     from sandtui.client.models.streams import CommandEnded, CommandEvent, CommandOutput, CommandStarted
-    from sandtui.client.models.volumes import Volume, VolumeListResponse, VolumeMount
+    from sandtui.client.models.volumes import AttachedVolume, Volume, VolumeListResponse, VolumeMount
     from sandtui.client.observer import Observer, RequestReport
     from sandtui.client.port import Outcome
     from sandtui.client.process import AsyncSandboxProcess
@@ -139,6 +139,7 @@ __all__ = [
     "AsyncSandboxClient",
     "AsyncSandboxProcess",
     "AsyncTemplateClient",
+    "AttachedVolume",
     "BackgroundJob",
     "BackgroundJobStatus",
     "BatchCheckpointResponse",
@@ -284,7 +285,7 @@ _MODULES = {
     "models.ports": "ListExposedPortsResponse",
     "models.requests": "BulkDeleteSandboxRequest CommandRequest ExposePortRequest UpdateSandboxRequest",
     "models.streams": "CommandEnded CommandEvent CommandOutput CommandStarted",
-    "models.volumes": "Volume VolumeListResponse VolumeMount",
+    "models.volumes": "AttachedVolume Volume VolumeListResponse VolumeMount",
     "observer": "Observer RequestReport",
     "port": "Outcome",
     "process": "AsyncSandboxProcess",

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sandtui.client.models import CreateSandboxRequest, Sandbox, bounds
 from sandtui.client.models.sandbox import DEFAULT_START_COMMAND
-from sandtui.client.models.volumes import VolumeMount
 from sandtui.fleet.creation import values
 from sandtui.fleet.inventory.cost import money
 from sandtui.fleet.inventory.usage import GIGABYTE
@@ -188,10 +187,7 @@ def _labels(sandbox: Requested) -> str:
 
 
 def _volumes(sandbox: Requested) -> str:
-    mounts = getattr(sandbox, "volumes", None)
-    if not isinstance(mounts, list):
-        return ""
-    return " ".join(values.volume_text(each) for each in mounts if isinstance(each, VolumeMount))
+    return " ".join(values.volume_text(each) for each in sandbox.volumes or ())
 
 
 def _gpu(row: Row) -> str | None:

@@ -409,6 +409,11 @@ def sandbox_response(record: SandboxRecord, user_agent: str = "") -> dict[str, A
         "disk_mount_path": DISK_MOUNT_PATH,
         "secrets": dict.fromkeys(record.secrets, MASK) if record.secrets else None,
         "labels": list(record.labels),
+        # An addition of this platform.
+        "volumes": [
+            {"name": each.name, "mount_path": each.mount_path, "read_only": each.read_only} for each in record.volumes
+        ]
+        or None,
     }
     return {
         _WIRE_NAMES[name]: _stamp(value) if isinstance(value, datetime) else value for name, value in values.items()

@@ -75,6 +75,7 @@ SCREENS_OF_NUMBERS = {
     "messages": "activity",
     "launches": "launch",
     "checkpoints": "checkpoints",
+    "volumes": "volumes",
 }
 """The scope of the screen that a global action goes to."""
 SLOW_SECONDS = 2.0
@@ -83,7 +84,9 @@ SLOW_SECONDS = 2.0
 # All belong to the app: if a screen had a stylesheet, Textual would parse all of them again when it is first opened.
 # The order matters: of two rules of the same weight, the later one wins.
 SHARED = ("widgets", "chrome", "dialogs")
-FEATURES = ("inventory", "checkpoints", "creation", "commands", "files", "jobs", "ports", "logs", "activity")
+FEATURES = (
+    "inventory", "checkpoints", "volumes", "creation", "commands", "files", "jobs", "ports", "logs", "activity",
+)  # fmt: skip
 STYLESHEETS = ("sandtui.tcss", *(f"{folder}/{folder}.tcss" for folder in (*SHARED, *FEATURES)))
 
 
@@ -514,6 +517,9 @@ class SandtuiApp(App[None]):
 
     def action_checkpoints(self) -> None:
         self.services.navigator.go_to_checkpoints(self.front.sandboxes if self.front is not None else ())
+
+    def action_volumes(self) -> None:
+        self.services.navigator.go_to_volumes(self.front.sandboxes if self.front is not None else ())
 
     def action_refresh(self) -> None:
         self.repaint()

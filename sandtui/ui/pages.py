@@ -100,6 +100,11 @@ class LazyPages:
 
         return CheckpointsScreen(self.services, sandbox_ids)
 
+    def volumes(self, sandbox_ids: Sequence[str]) -> Screen[None]:
+        from sandtui.ui.volumes.screen import VolumesScreen
+
+        return VolumesScreen(self.services, sandbox_ids)
+
     def comparison(self, before: Side, after: Side) -> Screen[None]:
         from sandtui.ui.checkpoints.compare_screen import CompareScreen
 
@@ -144,5 +149,6 @@ def load_all() -> None:
     import sandtui.ui.logs.screen
     import sandtui.ui.ports.screen
     import sandtui.ui.recordings.screen
-    import sandtui.ui.shells.screen  # noqa: F401
+    import sandtui.ui.shells.screen
+    import sandtui.ui.volumes.screen  # noqa: F401
     from sandtui.client.toolkit import SSHChannel  # noqa: F401 - imports asyncssh

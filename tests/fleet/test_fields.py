@@ -18,7 +18,7 @@ from sandtui.ui.inventory.columns import COLUMNS as SHOWN_COLUMNS
 from tests.fleet.factory import sandbox
 
 DERIVED = {
-    "size", "used_cores", "used_memory_gb", "measured_at", "expires_at", "volumes",
+    "size", "used_cores", "used_memory_gb", "measured_at", "expires_at",
     "owner", "cost_usd", "cost_per_hour_usd", "cost_source",
 }  # fmt: skip
 """Fields that no response holds: they are made from others, measured, or only asked for."""

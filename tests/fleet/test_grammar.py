@@ -28,7 +28,7 @@ NAMES = {
     "S": {"whole_shell"},
     "U": {"again", "retry", "rerun"},
     "V": {"range"},
-    "W": {"save", "record"},
+    "W": {"save", "record", "publish"},
     "X": {"fan_outs"},
     "Y": {"copy_more", "copy_output", "copy_answer", "copy_curl"},
     "Z": {"fold", "fold_all"},
@@ -119,6 +119,7 @@ def test_number_keys_go_to_screens_from_anywhere():
         "4": "app.ports",
         "5": "app.messages",
         "7": "app.checkpoints",
+        "8": "app.volumes",
         "6": "app.launches",
     }
 

@@ -31,6 +31,7 @@ from sandtui.ui.ports.screen import PortsScreen
 from sandtui.ui.recordings.player_screen import PlayerScreen
 from sandtui.ui.recordings.screen import RecordingsScreen
 from sandtui.ui.shells.screen import ShellScreen
+from sandtui.ui.volumes.screen import VolumesScreen
 from tests.fleet.shells.channels import ScriptedOpener
 from tests.ui.recordings.test_recordings import RECORDED
 from tests.ui.world import World, settled, until
@@ -116,6 +117,10 @@ async def checkpoints(pilot: Pilot[None], app: World) -> None:
     app.services.navigator.go_to_checkpoints(running(app)[:1])
 
 
+async def volumes(pilot: Pilot[None], app: World) -> None:
+    app.services.navigator.go_to_volumes(running(app)[:1])
+
+
 async def compare(pilot: Pilot[None], app: World) -> None:
     first, second = (Side(each, each) for each in running(app)[:2])
     app.services.navigator.open_comparison(first, second)
@@ -143,6 +148,7 @@ EVERY_SCREEN: dict[type, Opener] = {
     ActivityScreen: activity,
     CheckpointsScreen: checkpoints,
     CompareScreen: compare,
+    VolumesScreen: volumes,
 }
 """How each screen is opened, on a fleet that is shown."""
 

@@ -32,6 +32,7 @@ from tests.ui.files import test_files
 from tests.ui.jobs import test_jobs
 from tests.ui.recordings import test_recordings
 from tests.ui.shells import test_shell
+from tests.ui.volumes import test_volumes
 from tests.ui.world import World, settled, stop_blinking, until
 
 DETACH_KEY = "ctrl+right_square_bracket"
@@ -331,6 +332,16 @@ async def _(pilot):
     await test_tree_screen.opened(pilot, (), ())
 
 
+@state("volumes", "volumes")
+async def _(pilot):
+    await test_volumes.opened(pilot, ("data", "models"))
+
+
+@state("volumes, none", "volumes")
+async def _(pilot):
+    await test_volumes.opened(pilot, names=())
+
+
 @state("compare", "compare")
 async def _(pilot):
     app = await settled(pilot)
@@ -452,6 +463,7 @@ ASKS_ANEW = {
     "ports.probe",
     "log.reload",
     "checkpoints.reload",
+    "volumes.reload",
     "compare.reload",
 }
 TERMINALS = {"terminal.out", "terminal.again"}

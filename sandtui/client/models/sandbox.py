@@ -25,7 +25,7 @@ from pydantic import (
 from sandtui.client.models import bounds
 from sandtui.client.models.base import AnswerModel, Moment, RequestModel, RowsModel, Texts, WireModel, readable_rows
 from sandtui.client.models.gateway import GatewayToken
-from sandtui.client.models.volumes import VolumeMount
+from sandtui.client.models.volumes import AttachedVolume, VolumeMount
 
 DEFAULT_START_COMMAND = "tail -f /dev/null"
 """Keeps a container alive and idle (WIRE.md 2.3)."""
@@ -216,6 +216,8 @@ class Sandbox(WireModel):
     pending_image_build_id: str | None = None
     checkpoint_id: str | None = None
     """The checkpoint that it was created from, where the platform says so."""
+    volumes: Annotated[list[AttachedVolume] | None, readable_rows(AttachedVolume)] = None
+    """The volumes that it was created with, where the platform says so."""
 
     @property
     def is_finished(self) -> bool:

@@ -19,6 +19,7 @@ from sandtui.fleet.actions import (
     ports,
     program,
     shell,
+    volumes,
 )
 from sandtui.fleet.actions.action import FORBIDDEN_KEYS, GLOBAL, Action
 
@@ -27,7 +28,7 @@ __all__ = [
     "touches_machine",
 ]  # fmt: skip
 
-_GROUPS = (program, activity, fleet, create, checkpoints, console, fanout, files, log, ports, jobs, shell)
+_GROUPS = (program, activity, fleet, create, checkpoints, volumes, console, fanout, files, log, ports, jobs, shell)
 
 ACTIONS: tuple[Action, ...] = tuple(action for group in _GROUPS for action in group.ACTIONS)
 
@@ -42,7 +43,7 @@ _OF_ROWS = frozenset(
 
 OPENING = _OF_ROWS | frozenset(
     {
-        "app.context", "app.launches", "app.checkpoints", "app.manual",
+        "app.context", "app.launches", "app.checkpoints", "app.volumes", "app.manual",
         "checkpoints.compare", "compare.go", "compare.filter", "compare.open",
         "activity.details",
         "fleet.open", "fleet.fan_outs", "fleet.files", "fleet.logs", "fleet.many", "fleet.views", "fleet.group",

@@ -97,7 +97,7 @@ MEANINGS = (
     KeyMeaning(("R",), "recordings", KeyGroup.GO),
     KeyMeaning(("T",), "then: what follows a job", KeyGroup.ACT),
     KeyMeaning(("U",), "again: retry, rerun, reconnect", KeyGroup.ACT),
-    KeyMeaning(("W",), "write to a file", KeyGroup.ACT),
+    KeyMeaning(("W",), "write: to a file, or a version of a volume", KeyGroup.ACT),
     KeyMeaning(("exclamation_mark",), "only what failed", KeyGroup.VIEW),
     KeyMeaning(("percent_sign",), "measure", KeyGroup.ACT),
     KeyMeaning(("apostrophe",), "bookmarks", KeyGroup.GO),
@@ -107,7 +107,9 @@ MEANINGS = (
     KeyMeaning(("number_sign",), "map of the fleet", KeyGroup.VIEW),
     KeyMeaning(("plus",), "new tab", KeyGroup.ACT),
     KeyMeaning(
-        ("1", "2", "3", "4", "5", "6", "7"), "fleet, jobs, files, ports, activity, launches, checkpoints", KeyGroup.GO
+        ("1", "2", "3", "4", "5", "6", "7", "8"),
+        "fleet, jobs, files, ports, activity, launches, checkpoints, volumes",
+        KeyGroup.GO,
     ),
     KeyMeaning(("minus",), "previous screen", KeyGroup.GO),
     KeyMeaning(("at",), "another context or machine", KeyGroup.GO),

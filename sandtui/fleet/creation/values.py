@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from sandtui.client.models.bounds import LIFETIME_MINUTES, MAX_NAME_LENGTH, Bounds
 from sandtui.client.models.sandbox import DEFAULT_START_COMMAND, StartCommand
-from sandtui.client.models.volumes import VolumeMount
+from sandtui.client.models.volumes import AttachedVolume, VolumeMount
 from sandtui.fleet.creation.network_entries import MAX_ENTRIES, entry_problem
 
 MAX_CHECKPOINT_ID = 64
@@ -140,7 +140,7 @@ def volumes(text: str) -> list[VolumeMount] | None:
     return found or None
 
 
-def volume_text(mount: VolumeMount) -> str:
+def volume_text(mount: VolumeMount | AttachedVolume) -> str:
     """Return a volume as it is typed."""
     return f"{mount.name}:{mount.mount_path}{':ro' if mount.read_only else ''}"
 

@@ -37,6 +37,7 @@ from sandtui.fleet.jobs.storage import JobStorage
 from sandtui.fleet.jobs.watcher import JobWatcher
 from sandtui.fleet.ports.exposures import PortBoard
 from sandtui.fleet.ports.forwards import ForwardBoard
+from sandtui.fleet.volumes.board import VolumeBoard
 from sandtui.leases import LeaseFiles, LeaseJudge
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class FleetSession:
         self.fan_outs: list[FanOut] = []
         """Multi-sandbox runs, oldest first."""
         self.checkpoints = CheckpointBoard(client, self.store, clock)
+        self.volumes = VolumeBoard(client, clock)
         self.jobs = JobBoard(client, self.store, self.history, clock, storage, context)
         self.job_watcher = JobWatcher(self.jobs)
         self.deaths = DeathRecorder(self.store, self.history, self.jobs, self.log_ends, clock, deaths, context)

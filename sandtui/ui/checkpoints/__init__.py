@@ -1,1 +1,1 @@
-"""The tree of checkpoints, comparing, and volumes."""
+"""The tree of checkpoints, and comparing."""

@@ -31,6 +31,7 @@ TOPIC_OF_SCOPE: Mapping[str, str] = {
     "detail": "fleet",
     "checkpoints": "checkpoints",
     "compare": "checkpoints",
+    "volumes": "checkpoints",
     "create": "create",
     "launch": "create",
     "console": "console",
