@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from textual.app import App
@@ -17,9 +17,10 @@ from sandtui.directories import describe
 from sandtui.fleet.checkpoints.forks import ForkCheckpoints, ForkPlan
 from sandtui.fleet.creation.launch import Launch, Prepare, Step, clean_up
 from sandtui.fleet.creation.launch_plan import LaunchPlan
+from sandtui.fleet.creation.offers import offered_checkpoints, offered_images, offered_volumes
 from sandtui.fleet.inventory.session import FleetSession
 from sandtui.ui.dialogs.unfinished import Decision, UnfinishedDialog
-from sandtui.ui.messages import CreateFinished, ImageChecked, ImagesKnown, LaunchChanged
+from sandtui.ui.messages import ChoicesKnown, CreateFinished, ImageChecked, ImagesKnown, LaunchChanged
 from sandtui.ui.navigator import Navigator
 from sandtui.ui.services.contexts import Contexts
 from sandtui.ui.services.notifier import Notifier
@@ -107,6 +108,24 @@ class Launches:
             reply_to.post_message(ImagesKnown(images))
 
         self._work.start(flow(), "images")
+
+    def learn_choices(self, reply_to: Screen[Any]) -> None:
+        """Ask the platform what the form can offer; ``reply_to`` gets a :class:`ChoicesKnown` for each field.
+
+        These are only suggestions: nothing is said of what can't be asked.
+        """
+        session = self._platform.need_session()
+
+        async def ask(field: str, offered: Callable[[], Awaitable[list[str]]]) -> None:
+            reply_to.post_message(ChoicesKnown(field, await offered()))
+
+        asked = {
+            "docker_image": lambda: offered_images(session.client),
+            "volumes": lambda: offered_volumes(session.volumes),
+            "checkpoint_id": lambda: offered_checkpoints(session.checkpoints, len(session.store)),
+        }
+        for field, offered in asked.items():
+            self._work.start(ask(field, offered), "choices")
 
     # Launches
 
