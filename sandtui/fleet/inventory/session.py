@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from sandtui.client import (
     AsyncSandboxClient,
     ExposedPort,
+    LanNetwork,
+    LanNetworkMember,
     NotFoundError,
     SandboxClientError,
 )
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 
 DELETE_AT_ONCE = 10
 FAN_OUTS_KEPT = 10
+MOST_NETWORKS = 50
+"""LAN networks whose members are asked for one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,8 @@ class FleetSession:
         self.log_ends = LogEnds(client, clock)
         self.leases = LeaseWatch(self.store, LeaseJudge(LeaseFiles(lease_folder)), clock, lambda: client.config.user_id)
         self.exposures: dict[str, list[ExposedPort]] = {}
+        self.memberships: dict[str, list[tuple[LanNetwork, LanNetworkMember]]] = {}
+        """The LAN networks of sandboxes, as far as they were asked for."""
         self.transfers: TransferQueue | None = None
         """The transfers; set by the program, because they are stored on the disk."""
         self.ports = PortBoard(client, self.store, clock)
@@ -145,6 +151,22 @@ class FleetSession:
         for port in reply.exposures:
             self.exposures.setdefault(port.sandbox_id, []).append(port)
         self.history.touched.update(self.exposures)
+
+    async def learn_networks(self) -> None:
+        """List the LAN networks with their members.
+
+        Raises:
+            SandboxClientError: the platform has none, or could not be reached.
+        """
+        found: dict[str, list[tuple[LanNetwork, LanNetworkMember]]] = {}
+        networks = await self.client.list_lan_networks()
+        for number, listed in enumerate(networks):
+            # Where the list leaves the members out, each network has to be asked for.
+            is_whole = listed.members is not None or number >= MOST_NETWORKS
+            network = listed if is_whole else await self.client.get_lan_network(listed.id)
+            for member in network.members or ():
+                found.setdefault(member.sandbox_id, []).append((network, member))
+        self.memberships = found
 
     def bulk(self, plan: BulkPlan) -> BulkRun:
         """Return the bulk operation of a plan; ``run`` starts it."""

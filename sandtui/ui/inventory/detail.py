@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
+from sandtui.client import LanNetwork, LanNetworkMember
 from sandtui.client.models import Sandbox
 from sandtui.client.models.sandbox import DEFAULT_START_COMMAND
+from sandtui.fleet.creation.values import volume_text
 from sandtui.fleet.fields import FIELDS
 from sandtui.fleet.inventory.cost import Cost, money
 from sandtui.fleet.inventory.row import Row
@@ -38,8 +41,10 @@ ADVICE = {
 """Advice by error type; ``{clone}`` stands for the key that clones."""
 
 
-def detail(row: Row, now: datetime, width: int, key: KeyOf) -> Content:
-    """Return the full description, ``width`` cells wide."""
+def detail(
+    row: Row, now: datetime, width: int, key: KeyOf, networks: Sequence[tuple[LanNetwork, LanNetworkMember]] = ()
+) -> Content:
+    """Return the full description, ``width`` cells wide, with its memberships in LAN ``networks``."""
     sandbox = row.sandbox
     rows = [
         _status_line(row, now, full=True),
@@ -54,6 +59,8 @@ def detail(row: Row, now: datetime, width: int, key: KeyOf) -> Content:
         _line("GPU", outside(f"{sandbox.gpu_count} × {sandbox.gpu_type}") if sandbox.gpu_count else _none()),
         _line("Kind", Piece("VM" if sandbox.vm else "container")),
         _line("Network", _network(sandbox)),
+        *(_line("" if index else "LAN", *_membership(*each)) for index, each in enumerate(networks)),
+        *([_line("Volumes", outside("  ".join(map(volume_text, sandbox.volumes))))] if sandbox.volumes else ()),
         content(""),
         *_cost(row, now),
         *_times(sandbox, now, full=True),
@@ -222,6 +229,14 @@ def _network(sandbox: Sandbox) -> Piece:
     if sandbox.network_denylist:
         return outside(f"not {', '.join(sandbox.network_denylist)}")
     return Piece("open") if sandbox.network_access else Piece("blocked", "busy")
+
+
+def _membership(network: LanNetwork, member: LanNetworkMember) -> list[Piece]:
+    """Return a network by its name, with the address and the tags that the sandbox has there."""
+    tags = "".join(f" tag:{tag}" for tag in member.tags)
+    more = [Piece("  "), outside(member.address, "dim")] if member.address else []
+    pending = [] if member.synced else [Piece("  joining", "busy")]
+    return [outside(network.name or network.id), outside(tags, "info"), *more, *pending]
 
 
 def _moment(moment: datetime | None, now: datetime) -> list[Piece]:

@@ -22,7 +22,14 @@ from sandtui.ui.inventory.detail import detail
 from sandtui.ui.inventory.egress_dialog import edit_egress
 from sandtui.ui.inventory.sandbox_activity import SandboxActivity, log_section, sections
 from sandtui.ui.key_bindings import bindings
-from sandtui.ui.messages import ExposuresArrived, JobsChanged, LogEndArrived, SandboxesChanged, UsageArrived
+from sandtui.ui.messages import (
+    ExposuresArrived,
+    JobsChanged,
+    LogEndArrived,
+    NetworksArrived,
+    SandboxesChanged,
+    UsageArrived,
+)
 from sandtui.ui.rendering.text import Content, Piece, content, lines
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.panel import show_frame
@@ -73,6 +80,7 @@ class DetailScreen(AppScreen):
     def on_mount(self) -> None:
         if self.services.platform.session is not None:
             self.services.platform.learn_exposures()
+            self.services.platform.learn_networks()
             self.services.platform.load_death(self, self.sandbox_id)
         self._draw()
 
@@ -88,6 +96,9 @@ class DetailScreen(AppScreen):
         self._draw()
 
     def on_exposures_arrived(self, _: ExposuresArrived) -> None:
+        self._draw()
+
+    def on_networks_arrived(self, _: NetworksArrived) -> None:
         self._draw()
 
     def on_log_end_arrived(self, _: LogEndArrived) -> None:
@@ -188,7 +199,7 @@ class DetailScreen(AppScreen):
         show_frame(panel, clean(row.sandbox.name))
         show_frame(self.query_one("#detail-more"), "Activity" if row.sandbox.is_finished else "Live")
         now, key = self.services.clock.now(), self.services.key_of
-        text.show(detail(row, now, panel.content_size.width, key))
+        text.show(detail(row, now, panel.content_size.width, key, session.memberships.get(row.id, ())))
         known = SandboxActivity.of(session, row, now, live=True).with_keys(
             key("detail.measure"), key("detail.jobs"), key("detail.logs")
         )

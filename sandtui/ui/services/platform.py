@@ -40,6 +40,7 @@ from sandtui.ui.messages import (
     FreshnessChanged,
     LogArrived,
     LogEndArrived,
+    NetworksArrived,
     SandboxesChanged,
     UsageArrived,
 )
@@ -275,6 +276,18 @@ class PlatformConnection:
             self.broadcast(ExposuresArrived())
 
         self._work.start(flow(), "exposures", exclusive=True)
+
+    def learn_networks(self) -> None:
+        """List the LAN networks; the screens get a :class:`NetworksArrived`."""
+        session = self.need_session()
+
+        async def flow() -> None:
+            # A platform may have none.
+            with contextlib.suppress(SandboxClientError):
+                await session.learn_networks()
+            self.broadcast(NetworksArrived())
+
+        self._work.start(flow(), "networks", exclusive=True)
 
     def measure(self, reply_to: Screen[Any], sandbox_id: str) -> None:
         """Measure the usage of a sandbox once, for the store; ``reply_to`` gets an :class:`UsageArrived`."""
