@@ -159,9 +159,8 @@ def _password(path: Path) -> str:
             mode = os.fstat(file.fileno()).st_mode
             text = file.read(MAX_PASSWORD + 1).decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"--password-file {path}: {describe(error) if isinstance(error, OSError) else error}"
-        ) from None
+        reason = describe(error) if isinstance(error, OSError) else f"{path}: {error}"
+        raise UsageError(f"--password-file {reason}") from None
     if stat.S_ISREG(mode) and mode & 0o077:
         raise UsageError(f"--password-file {path}: others can read it; run `chmod 600 {path}`")
     password = text.strip("\r\n")

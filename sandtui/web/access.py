@@ -11,6 +11,7 @@ import hmac
 import secrets
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final
@@ -61,9 +62,14 @@ class Granted:
 class WebAccess:
     """The browsers that are logged in, and what the next one needs. Secrets are kept as digests."""
 
-    def __init__(self, password: str = "", clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        password: str = "",
+        clock: Callable[[], float] = monotonic,
+        has_session: Callable[[str], bool] = lambda _: True,
+    ) -> None:
         self._password = digest(password) if password else None
-        self._clock = clock
+        self._clock, self._has_session = clock, has_session
         self._tokens: deque[tuple[bytes, float]] = deque(maxlen=MAX_TOKENS)
         self._browsers: dict[str, Browser] = {}
         self._failures: dict[str, deque[float]] = {}
@@ -79,8 +85,10 @@ class WebAccess:
         self._tokens.append((digest(token), self._clock() + TOKEN_SECONDS))
         return token
 
-    def log_in(self, secret: str, peer: str) -> Granted:
+    def log_in(self, secret: str, peer: str, cookie: str = "", key: str = "") -> Granted:
         """Exchange a token or the password for a cookie and a key. A token is used up.
+
+        A browser that is logged in with ``cookie`` and ``key`` keeps them, and so its session.
 
         Raises:
             AccessError: it is not valid, there were too many attempts, or too many browsers are logged in.
@@ -91,8 +99,10 @@ class WebAccess:
             if self.takes_password:
                 raise AccessError("Wrong password.")
             raise AccessError("This address has been used or has expired. `sandtui web` prints a new one on Enter.")
+        with suppress(AccessError):
+            return Granted(self.browser(cookie, key), cookie, key)
         if len(self._browsers) >= MAX_BROWSERS:
-            raise AccessError(f"{MAX_BROWSERS} browsers are logged in already.", 503)
+            self._forget_one()
         cookie, key = (secrets.token_urlsafe(SECRET_BYTES) for _ in range(2))
         browser = Browser(secrets.token_hex(8), digest(cookie), digest(key))
         self._browsers[browser.id] = browser
@@ -121,9 +131,12 @@ class WebAccess:
         found = [browser for browser in self._browsers.values() if hmac.compare_digest(browser.cookie, sent)]
         return found[0] if found else None
 
-    def forget(self, browser_id: str) -> None:
-        """Log a browser out."""
-        self._browsers.pop(browser_id, None)
+    def _forget_one(self) -> None:
+        """Log out the browser that has been here longest of those without a session."""
+        idle = next((browser_id for browser_id in self._browsers if not self._has_session(browser_id)), None)
+        if idle is None:
+            raise AccessError(f"{MAX_BROWSERS} browsers have a session already.", 503)
+        del self._browsers[idle]
 
     def _takes(self, sent: bytes) -> bool:
         if self._password is not None:

@@ -79,7 +79,8 @@ class WebRoutes:
         sent = _parsed(bytes(body))
         peer = request.client.host if request.client is not None else ""
         try:
-            granted = self._access.log_in(str(sent.get("secret", "")), peer)
+            cookie = request.cookies.get(self._cookie, "")
+            granted = self._access.log_in(str(sent.get("secret", "")), peer, cookie, str(sent.get("key", "")))
         except AccessError as error:
             return JSONResponse({"text": str(error)}, error.status)
         response = JSONResponse({"key": granted.key})
@@ -177,6 +178,8 @@ class WebRoutes:
             await socket.send_text(json.dumps({"type": "ask"}))
             async with asyncio.timeout(ANSWER_SECONDS):
                 choice = str(_parsed(await _received(socket)).get("as", ""))
+        if held is not None:
+            await held.turn()
         try:
             held = await self._sessions.start(browser.id, size)
         except OSError as error:

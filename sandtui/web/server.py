@@ -45,8 +45,8 @@ class WebServer:
         self._listener = listen(settings.host, settings.port)
         self.port = int(self._listener.getsockname()[1])
         self._names = names_of(settings)
-        self.access = WebAccess(settings.password)
         self.sessions = WebSessions(settings, self._changed)
+        self.access = WebAccess(settings.password, has_session=lambda browser: self.sessions.get(browser) is not None)
         self._checking = asyncio.Event()
         scheme = "http" if settings.certificate is None else "https"
         # An address is only good for the name under which it was made: cookies are kept by name.

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 from sandtui.web.files import WebDrops, WebOffers
 from sandtui.web.session import WebSession
 from sandtui.web.settings import WebSettings
 from sandtui.web.viewer import WebViewer
+
+TABS_A_SECOND: Final = 10
+"""How often a session may be shown to a further tab; tabs that come faster wait."""
 
 
 @dataclass(slots=True)
@@ -23,6 +26,13 @@ class HeldSession:
     drops: WebDrops
     offers: WebOffers
     timer: asyncio.TimerHandle | None = None
+    drawn_at: float = 0.0
+    """The time by :func:`monotonic` for which the next tab is due; see :meth:`turn`."""
+
+    async def turn(self) -> None:
+        """Wait for the turn of a further tab: each one is drawn anew, which takes time that others need."""
+        self.drawn_at = max(self.drawn_at, monotonic() - 1.0) + 1 / TABS_A_SECOND
+        await asyncio.sleep(max(0.0, self.drawn_at - monotonic()))
 
 
 class WebSessions:

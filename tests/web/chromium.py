@@ -20,7 +20,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 MISSING = "Chromium is not installed"
-SECONDS = 20.0
+SECONDS = 60.0
 OPTIONS = (
     "--headless=new", "--no-first-run", "--no-default-browser-check", "--disable-background-networking",
     "--disable-component-update", "--disable-extensions", "--disable-sync", "--remote-debugging-port=0",
@@ -70,6 +70,16 @@ class Chromium:
         await tab.go(address)
         return tab
 
+    async def opened(self, address: str) -> None:
+        """Wait for a tab with an address, and close it."""
+        async with asyncio.timeout(SECONDS):
+            while True:
+                targets = (await self.call("Target.getTargets"))["targetInfos"]
+                if found := [each["targetId"] for each in targets if each["url"] == address]:
+                    break
+                await asyncio.sleep(0.05)
+        await self.call("Target.closeTarget", targetId=found[0])
+
     async def _read(self) -> None:
         async for line in self._socket:
             message = json.loads(line)
@@ -117,9 +127,9 @@ class Tab:
         # In the page: it looks again with each frame.
         looking = f"""new Promise((done, fail) => {{
             const end = performance.now() + {seconds * 1000};
-            const look = () => {{
+            const look = async () => {{
               let found;
-              try {{ found = {script}; }} catch {{ found = undefined; }}
+              try {{ found = await ({script}); }} catch {{ found = undefined; }}
               if (found) done(found);
               else if (performance.now() > end) done(null);
               else setTimeout(look, 5);
@@ -156,7 +166,7 @@ class Tab:
         for letter in text:
             await self.key(letter)
 
-    async def key(self, key: str, modifiers: int = 0, code: str = "") -> None:
+    async def key(self, key: str, modifiers: int = 0, code: str = "", commands: tuple[str, ...] = ()) -> None:
         number = ord(key.upper()) if key.isalnum() and len(key) == 1 else 0
         name, number, text = CODES.get(key, (key, number, key))
         number = {"]": 221}.get(key, number)
@@ -165,8 +175,13 @@ class Tab:
         code = code or (f"Key{key.upper()}" if len(key) == 1 and key.isalpha() else name)
         common = {"key": name, "code": code, "windowsVirtualKeyCode": number, "modifiers": modifiers}
         kind = "keyDown" if text else "rawKeyDown"
-        await self.call("Input.dispatchKeyEvent", type=kind, text=text, **common)
+        await self.call("Input.dispatchKeyEvent", type=kind, text=text, commands=commands, **common)
         await self.call("Input.dispatchKeyEvent", type="keyUp", **common)
+
+    async def click_at(self, x: float, y: float) -> None:
+        """Press the left button of the mouse."""
+        for kind in ("mousePressed", "mouseReleased"):
+            await self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     async def picture(self, path: Path) -> None:
         found = await self.call("Page.captureScreenshot", format="png")

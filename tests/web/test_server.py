@@ -6,8 +6,9 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -270,9 +271,27 @@ async def test_logging_in_is_slowed_down_and_browsers_are_bounded(tmp_path: Path
         assert codes == [403] * 5 + [429] * 2
         assert (await guess.http.post("/login", json={"secret": PASSWORD})).status_code == 429
     async with serving(tmp_path, password=PASSWORD) as server:
-        for _ in range(MAX_BROWSERS):
-            await Browser(server).log_in(PASSWORD)
-        assert (await Browser(server).http.post("/login", json={"secret": PASSWORD})).status_code == 503
+        logged_in = [await Browser(server).log_in(PASSWORD) for _ in range(MAX_BROWSERS + 1)]
+        async with AsyncExitStack() as tabs:
+            for browser in logged_in[1:]:
+                await (await tabs.enter_async_context(attached(browser))).until("ready")
+            assert await refused(logged_in[0].opening()) == 401, "it had no session, and had to make room"
+            assert (await Browser(server).http.post("/login", json={"secret": PASSWORD})).status_code == 503
+
+
+async def test_browser_that_opens_another_address_keeps_its_session(server: WebServer) -> None:
+    browser = await Browser(server).log_in()
+    async with attached(browser) as tab:
+        await tab.until("ready")
+        cookies, key = browser.cookies, browser.key
+        again = {"secret": server.access.issue(), "key": key}
+        assert (await browser.http.post("/login", json=again)).json() == {"key": key}
+        assert (await browser.http.post("/login", json=again)).status_code == 403, "the address was used up"
+        assert browser.cookies == cookies
+        # The key without the cookie is worth nothing.
+        stranger = Browser(server)
+        granted = await stranger.http.post("/login", json={"secret": server.access.issue(), "key": key})
+        assert granted.json()["key"] != key and stranger.cookies != cookies
 
 
 async def test_reloaded_page_gets_the_same_session_with_its_screen(server: WebServer) -> None:
@@ -365,6 +384,26 @@ async def test_flood_of_input_is_held_back_and_others_are_served(server: WebServ
         held = server.sessions.get(browsers(server)[0])
         assert held is not None and held.session.untyped < 5 << 20
         flooding.cancel()
+
+
+@pytest.mark.parametrize("kind", ["pings", "parts without end", "more than is read"])
+async def test_flood_of_frames_is_cut_off(server: WebServer, kind: str) -> None:
+    """Of these the library takes any number, whatever the limits on what is read."""
+    browser, other = await Browser(server).log_in(), await Browser(server).log_in()
+
+    async def flood(socket: ClientConnection) -> None:
+        while kind == "parts without end":
+            await socket.send(repeat(b""))
+        while True:
+            await (socket.ping() if kind == "pings" else socket.send(b"x"))
+
+    async with attached(browser) as tab, asyncio.timeout(100):
+        await tab.until("ready")
+        with pytest.raises(ConnectionClosed) as error:
+            await flood(tab.socket)
+        assert error.value.rcvd is None and error.value.sent is None, "not because a ping was not answered in time"
+    async with attached(other) as calm:
+        await calm.until("ready")
 
 
 async def test_session_ends_when_nobody_comes_back_and_the_server_after_it(tmp_path: Path) -> None:

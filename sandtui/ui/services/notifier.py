@@ -47,7 +47,7 @@ class Notifier:
     def __init__(self, app: App[Any], clock: Clock, activity: Activity, requests: RequestBook) -> None:
         self._app, self._clock = app, clock
         self.announced: Signal[[str, bool]] = Signal()
-        """Sent with each notification, and whether it is an error."""
+        """Sent with each notification and refusal, and whether it is an error."""
         self.activity, self.requests = activity, requests
         self.messages: deque[Notice] = deque(maxlen=MESSAGES_KEPT)
         self.context = ""
@@ -69,7 +69,9 @@ class Notifier:
 
         Keys typed ahead for that dialog are dropped. ``title`` names the action.
         """
-        self._app.push_screen(RefusalDialog(sentence_case(title), self._keep(reason, "warning")))
+        safe = self._keep(reason, "warning")
+        self.announced(safe, False)
+        self._app.push_screen(RefusalDialog(sentence_case(title), safe))
 
     def note(self, kind: Kind, text: str) -> None:
         """Add an entry to the activity log, redacted, without a notification."""

@@ -117,7 +117,7 @@ function say(text, urgent) {
 // Log-in
 
 async function logIn(secret) {
-  const response = await fetch("/login", { method: "POST", body: JSON.stringify({ secret }) });
+  const response = await fetch("/login", { method: "POST", body: JSON.stringify({ secret, key: key.get() }) });
   const found = await response.json().catch(() => ({ text: "The server did not answer." }));
   if (response.ok) key.set(found.key);
   return response.ok ? "" : found.text;
@@ -219,13 +219,15 @@ function heard(message) {
     [over, owns] = [true, false];
     card("Another tab has taken over", "The session goes on there.", [take, watch]);
   } else if (message.type === "ended") {
+    // The server has said why already.
+    if (over) return;
     [over, owns] = [true, false];
     const again = message.last ? [] : [["Start again", () => { closeCard(); terminal.reset(); connect(); }]];
     const text = message.code ? `It ended with exit code ${message.code}.` : "Sandboxes keep running.";
     card("Goodbye", `sandtui has ended. ${text} This tab can be closed.`, again);
   } else if (message.type === "stopped") {
-    over = true;
-    setTimeout(() => card("Goodbye", `${message.text} This tab can be closed.`, []));
+    [over, owns] = [true, false];
+    card("Goodbye", `${message.text} This tab can be closed.`, []);
   } else if (message.type === "open") {
     openPage(message.url);
   } else if (message.type === "say") {
@@ -316,6 +318,13 @@ function copied(value) {
   return true;
 }
 
+function pasted(event) {
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  // Control characters could end a bracketed paste: what follows would count as typed.
+  terminal.paste(event.clipboardData.getData("text/plain").replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]/g, ""));
+}
+
 function openPage(address) {
   if (!/^https?:\/\//i.test(address)) return;
   const active = navigator.userActivation ? navigator.userActivation.isActive : true;
@@ -362,6 +371,7 @@ function begin() {
   terminal.onTitleChange((title) => { document.title = title || "sandtui"; });
   terminal.parser.registerOscHandler(52, copied);
   terminal.attachCustomKeyEventHandler(pressed);
+  $("terminal").addEventListener("paste", pasted, { capture: true });
   addEventListener("resize", resized);
   addEventListener("dragover", (event) => { event.preventDefault(); if (owns) $("drop").hidden = false; });
   addEventListener("dragleave", (event) => { if (!event.relatedTarget) $("drop").hidden = true; });
