@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -28,6 +29,14 @@ OPTIONS = (
 )  # fmt: skip
 CODES = {"Enter": ("Enter", 13, "\r"), "Escape": ("Escape", 27, ""), "Tab": ("Tab", 9, "\t")}
 ALT, CTRL, SHIFT = 1, 2, 8
+
+START = """
+import ctypes, os, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""Starts a program that ends with this process, even if that is killed."""
 
 
 def program() -> str | None:
@@ -224,7 +233,8 @@ async def chromium() -> AsyncIterator[Chromium]:
     with tempfile.TemporaryDirectory(prefix="sandtui-chromium-", ignore_cleanup_errors=True) as profile:
         options = [*OPTIONS, f"--user-data-dir={profile}", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
         process = await asyncio.create_subprocess_exec(
-            found, *options, "about:blank", stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+            sys.executable, "-c", START, found, *options, "about:blank",
+            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
             start_new_session=True, env={**os.environ, "HOME": profile},
         )  # fmt: skip
         assert process.stderr is not None
