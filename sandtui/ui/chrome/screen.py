@@ -17,6 +17,7 @@ from sandtui.ui.chrome.work import ended_pieces, summary_pieces, work_pieces
 from sandtui.ui.key_bindings import help_hint, hints
 from sandtui.ui.rendering.status import count_pieces
 from sandtui.ui.rendering.text import Piece, Role
+from sandtui.ui.widgets.row_actions import RowActions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -70,6 +71,9 @@ class AppScreen(ScreenGate[None]):
     def sandboxes(self) -> Sequence[str]:
         """The sandboxes that it is about, or on which its cursor is."""
         return ()
+
+    row_actions: RowActions | None = None
+    """What its rows allow to do with their sandboxes, in a list of rows that name some."""
 
     def compose(self) -> ComposeResult:
         """Compose the frame around the body."""
@@ -142,8 +146,15 @@ class AppScreen(ScreenGate[None]):
     def _is_possible(self, action: Action) -> bool:
         if not self.services.contexts.may(action):
             return False
-        explain: Callable[[str], str] | None = getattr(self.owner_of(action.scope), "why_not", None)
-        return explain is None or not explain(action.name)
+        owner = self.owner_of(action.scope)
+        explain: Callable[[str], str] | None = getattr(owner, "why_not", None)
+        if explain is not None and explain(action.name):
+            return False
+        return owner is not self or not self.refuses(action.name)
+
+    def refuses(self, action: str) -> bool:
+        """Return whether an action would only say that none of the sandboxes is running: its hint is left out."""
+        return self.row_actions is not None and self.row_actions.refuses(action)
 
     def owner_of(self, scope: str) -> DOMNode:
         """Return the screen, or the pane that runs the actions of a scope."""

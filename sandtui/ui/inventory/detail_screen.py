@@ -32,6 +32,7 @@ from sandtui.ui.messages import (
 )
 from sandtui.ui.rendering.text import Content, Piece, content, lines
 from sandtui.ui.services.bundle import Services
+from sandtui.ui.services.sandbox_actions import needs_running
 from sandtui.ui.widgets.panel import show_frame
 from sandtui.ui.widgets.text_panel import TextPanel
 
@@ -76,6 +77,10 @@ class DetailScreen(AppScreen):
         if self.services.platform.session is None:
             return f"Not connected: press {self.services.key_of('app.refresh')} to retry"
         return f"This sandbox no longer exists: press {self.services.key_of('detail.back')} to go back"
+
+    def refuses(self, action: str) -> bool:
+        row = self._row()
+        return row is not None and needs_running(action, [row])
 
     def on_mount(self) -> None:
         if self.services.platform.session is not None:

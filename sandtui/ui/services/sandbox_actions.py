@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from sandtui.client import SandboxCheckpoint
@@ -12,6 +12,9 @@ from sandtui.ui.navigator import Navigator
 from sandtui.ui.services.forks import Forks
 from sandtui.ui.services.notifier import Notifier
 from sandtui.ui.services.platform import PlatformConnection
+
+NEEDS_RUNNING = frozenset({"shell", "whole_shell", "files", "exec", "fork", "egress", "measure"})
+"""The names of the actions that only a running sandbox allows; for others they say so."""
 
 MOST_SHELLS = 12
 """Shells opened at once."""
@@ -27,6 +30,11 @@ class AsksBulk(Protocol):
     def why_none(self, verb: Verb, rows: Sequence[Row]) -> str:
         """Return why no row is eligible."""
         ...
+
+
+def needs_running(name: str, rows: Iterable[Row]) -> bool:
+    """Return whether an action needs a running sandbox, and none of these is one."""
+    return name in NEEDS_RUNNING and all(row.status != "RUNNING" for row in rows)
 
 
 class SandboxActions:
@@ -50,6 +58,10 @@ class SandboxActions:
         if self.rows(sandbox_ids):
             return ""
         return "The sandbox is no longer listed" if len(sandbox_ids) == 1 else "The sandboxes are no longer listed"
+
+    def refuses(self, name: str, sandbox_ids: Sequence[str]) -> bool:
+        """Return whether an action would only say that none of them is running: no key hint offers it."""
+        return needs_running(name, self.rows(sandbox_ids))
 
     def open_sandbox(self, sandbox_ids: Sequence[str]) -> None:
         """Open the details of the first."""

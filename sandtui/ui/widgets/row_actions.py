@@ -17,6 +17,10 @@ class ActsOnSandboxes(Protocol):
         """Return why nothing can be done with them, or an empty text."""
         ...
 
+    def refuses(self, name: str, sandbox_ids: Sequence[str]) -> bool:
+        """Return whether an action would only say that none of them is running."""
+        ...
+
     def open_sandbox(self, sandbox_ids: Sequence[str]) -> None: ...
     def shell(self, sandbox_ids: Sequence[str]) -> None: ...
     def logs(self, sandbox_ids: Sequence[str]) -> None: ...
@@ -54,6 +58,10 @@ class RowActions:
             return ""
         sandbox_ids = self._of(action)
         return self._actions.why_not(sandbox_ids) if sandbox_ids else self._nothing
+
+    def refuses(self, action: str) -> bool:
+        """Return whether an action would only say that no sandbox is running."""
+        return action in SANDBOX_ACTIONS and self._actions.refuses(action, self._of(action))
 
     def run(self, name: str) -> None:
         """Run an action."""
