@@ -213,10 +213,11 @@ COLUMNS_BY_ID = {column.id: column for column in COLUMNS}
 SHOWN_FIRST = tuple(entry.id for entry in ENTRIES if entry.shown)
 """The columns shown by default."""
 
-LAST_KEPT = 99
-
-OF_ERRORS = (replace(COLUMNS_BY_ID["reason"], keep=1, width=24), replace(COLUMNS_BY_ID["ended"], keep=1))
+OF_ERRORS = (replace(COLUMNS_BY_ID["reason"], keep=1, width=34), replace(COLUMNS_BY_ID["ended"], keep=1))
 """The columns that appear by themselves where errors are listed."""
+
+LESS_OF_ERRORS = {"age": 98, "left": 99}
+"""What gives way to them first, with its new ``keep``: the time of the end says more, and when it will be, nothing."""
 
 MEASURED = tuple(column for column in COLUMNS if column.measured)
 
@@ -242,7 +243,7 @@ def choose(ids: Sequence[str], widths: Mapping[str, int], *, errors: bool = Fals
     """Return the columns with these ids and the user's widths; unknown ids are left out.
 
     Without ids these are the ones that come with it: among them spare ones, which need not fit. A list of ``errors``
-    also has why and how long ago each ended, right behind its name; when they will end no longer matters.
+    also has why and how long ago each ended, right behind its name.
     """
     chosen = [replace(COLUMNS_BY_ID[each], spare=False) for each in ids if each in COLUMNS_BY_ID]
     chosen = chosen or [column for column in COLUMNS if column.id in SHOWN_FIRST or column.spare]
@@ -250,7 +251,7 @@ def choose(ids: Sequence[str], widths: Mapping[str, int], *, errors: bool = Fals
         known = {column.id for column in chosen}
         behind = next((place for place, column in enumerate(chosen, 1) if column.id == "name"), len(chosen))
         chosen[behind:behind] = [column for column in OF_ERRORS if column.id not in known]
-        chosen = [replace(column, keep=LAST_KEPT) if column.id == "left" else column for column in chosen]
+        chosen = [replace(column, keep=LESS_OF_ERRORS.get(column.id, column.keep)) for column in chosen]
     return [
         replace(column, width=max(MIN_WIDTH, widths[column.id]), measured=False, cut="", narrow=0)
         if column.id in widths

@@ -10,7 +10,7 @@ from sandtui.fleet.inventory.totals import Totals
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.rendering.charts import spark
 from sandtui.ui.rendering.text import Piece, fit_middle, width_of
-from sandtui.ui.rendering.units import counted, number, time_left
+from sandtui.ui.rendering.units import DUE, counted, number, time_left
 
 COLUMNS = 12
 MINUTES_EACH = 5
@@ -50,7 +50,7 @@ def overview_pieces(
     soonest = totals.soonest_expiry
     if soonest is not None and next_to_end is not None:
         left = time_left(datetime.fromtimestamp(soonest[0], UTC), now)
-        text, between = clean(next_to_end.sandbox.name), Piece(" in ", "dim")
+        text, between = clean(next_to_end.sandbox.name), Piece(" " if left.text == DUE else " in ", "dim")
         room = width - sum(width_of(piece.text) for piece in (*pieces, between, left))
         needed = min(width_of(text), NAME_WIDTH)
         before = next((words for words in BEFORE_NAME if width_of(words) + needed <= room), BEFORE_NAME[-1])

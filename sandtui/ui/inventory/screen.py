@@ -59,6 +59,7 @@ from sandtui.ui.key_bindings import bindings
 from sandtui.ui.messages import ConnectionChanged, ExposuresArrived, FreshnessChanged, LogEndArrived, SandboxesChanged
 from sandtui.ui.rendering.text import ELLIPSIS, Content, Piece, content, cut, lines, sort_arrow, width_of
 from sandtui.ui.services.bundle import Services
+from sandtui.ui.services.sandbox_actions import needs_running
 from sandtui.ui.widgets.panel import show_frame
 from sandtui.ui.widgets.text_panel import TextPanel
 
@@ -638,7 +639,7 @@ class FleetScreen(AppScreen):
 
     def action_sort(self) -> None:
         if self._view is not None:
-            self._view.sort_by_next()
+            self._view.sort_by_next([placed.column.id for placed in self.table.placed])
             self.show_rows(by_user=True)
         self.remember()
 
@@ -1038,6 +1039,10 @@ class FleetScreen(AppScreen):
         if action in NEEDS_ROW and self.target is None:
             return self._why_empty(view)
         return ""
+
+    def refuses(self, action: str) -> bool:
+        target = self.target
+        return needs_running(action, self.several or ([target] if target is not None else []))
 
     def _no_orphans(self) -> str:
         session = self.services.platform.session
