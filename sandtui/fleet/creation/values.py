@@ -335,6 +335,11 @@ def without_secret_looking(text: str) -> str:
     return _join(part for part in parts if not looks_secret(*_split(part)))
 
 
+def names_of(text: str) -> list[str]:
+    """Return the names of variables."""
+    return [_split(part)[0] for part in _parts(text)]
+
+
 def secret_looking(text: str) -> list[str]:
     """Return the names of the variables that are probably secrets."""
     return [name for name, value in map(_split, _parts(text)) if looks_secret(name, value)]

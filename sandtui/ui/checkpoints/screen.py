@@ -454,7 +454,7 @@ class CheckpointsScreen(AppScreen):
             return [Piece(" No checkpoints   ", "bright"), Piece(clean(board.unsupported), "dim")]
         if self.filter_field.value:
             return [Piece(" No matches   ", "bright"), Piece(f"{key('checkpoints.back')} clears the filter", "dim")]
-        text = f"{key('checkpoints.active')} shows all sandboxes, {key('checkpoints.take')} takes one of the current"
+        text = f"{key('checkpoints.active')} shows all sandboxes, {key('checkpoints.take')} on one takes a checkpoint"
         return [Piece(" No checkpoints   ", "bright"), Piece(text, "dim")]
 
     def _marks_changed(self) -> None:
