@@ -72,9 +72,6 @@ class AppScreen(ScreenGate[None]):
         """The sandboxes that it is about, or on which its cursor is."""
         return ()
 
-    row_actions: RowActions | None = None
-    """What its rows allow to do with their sandboxes, in a list of rows that name some."""
-
     def compose(self) -> ComposeResult:
         """Compose the frame around the body."""
         # Textual sets the class later, which would style each widget a second time.
@@ -154,7 +151,8 @@ class AppScreen(ScreenGate[None]):
 
     def refuses(self, action: str) -> bool:
         """Return whether an action would only say that none of the sandboxes is running: its hint is left out."""
-        return self.row_actions is not None and self.row_actions.refuses(action)
+        actions: RowActions | None = getattr(self, "row_actions", None)
+        return actions is not None and actions.refuses(action)
 
     def owner_of(self, scope: str) -> DOMNode:
         """Return the screen, or the pane that runs the actions of a scope."""

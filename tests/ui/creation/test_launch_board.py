@@ -26,7 +26,8 @@ async def launched(pilot, names):
         item.queued, item.began, item.created, item.ended = 0.0, 1.0, 2.0, 4.0 + number / 10
     app.services.launches.all.append(launch)
     app.services.navigator.open_launch(launch)
-    await until(pilot, lambda: isinstance(app.screen, LaunchScreen) and app.screen.marks.current == 0)
+    await until(pilot, lambda: isinstance(app.screen, LaunchScreen) and bool(app.screen.query("#board")))
+    await until(pilot, lambda: app.screen.marks.current == 0)
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24), (200, 50)])
@@ -42,7 +43,7 @@ async def test_names_have_the_cells_that_they_need_and_keep_both_ends():
     app = World(fleet=0)
     async with app.run_test(size=(120, 36)) as pilot:
         await launched(pilot, ["a", "eval-" + "x" * 60 + "-1095"])
-        await until(pilot, lambda: "-1095  ready" in text_of(app))
+        await until(pilot, lambda: "-1095 ready" in text_of(app))
         line = next(line for line in text_of(app).splitlines() if "-1095" in line)
         assert "eval-x" in line and "…" in line
 
