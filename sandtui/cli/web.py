@@ -119,7 +119,7 @@ def session_command(arguments: argparse.Namespace) -> list[str]:
         "labels": arguments.labels,
         "fleet": arguments.fleet if arguments.demo else None,
     }
-    return [sys.executable, "-m", "sandtui.cli.web_session", json.dumps(chosen)]
+    return [sys.executable, "-P", "-m", "sandtui.cli.web_session", json.dumps(chosen)]
 
 
 def session_environ(environ: Mapping[str, str]) -> dict[str, str]:

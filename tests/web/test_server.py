@@ -51,7 +51,7 @@ async def serving(folder: Path, **changes: Any) -> AsyncIterator[WebServer]:
     server = WebServer(replace(settings, **changes), lambda address, _: addresses.append(address))
     task = asyncio.create_task(server.serve())
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not addresses:
                 await asyncio.sleep(0.01)
         yield server
@@ -108,12 +108,12 @@ class Tab:
 
     async def until(self, text: str) -> None:
         """Read until the screen shows a text."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while text not in self.screen:
                 await self.read()
 
     async def hears(self, kind: str) -> dict[str, Any]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 for message in self.told:
                     if message["type"] == kind:
@@ -144,7 +144,7 @@ async def attached(browser: Browser, **hello: Any) -> AsyncIterator[Tab]:
 
 async def closed(socket: ClientConnection) -> int:
     """Read until the server closes; return the code."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await socket.recv()
@@ -416,7 +416,7 @@ async def test_session_ends_when_nobody_comes_back_and_the_server_after_it(tmp_p
         held = server.sessions.get(browsers(server)[0])
         assert held is not None
         pid = held.session.pid
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await serving
     assert server.sessions.ended == 1
     with pytest.raises(ProcessLookupError):
@@ -432,7 +432,7 @@ async def test_once_ends_the_server_with_its_session(tmp_path: Path) -> None:
         await tab.until("ready")
         await tab.socket.send(b"q")
         assert (await tab.hears("ended"))["last"]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await serving
 
 
