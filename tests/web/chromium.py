@@ -21,7 +21,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 MISSING = "Chromium is not installed"
-SECONDS = 60.0
+SECONDS = 180.0
 OPTIONS = (
     "--headless=new", "--no-first-run", "--no-default-browser-check", "--disable-background-networking",
     "--disable-component-update", "--disable-extensions", "--disable-sync", "--remote-debugging-port=0",

@@ -50,7 +50,7 @@ async def serving(home: Path, *options: str) -> AsyncIterator[Served]:
     finally:
         if process.returncode is None:
             process.terminate()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS):
             await process.wait()
 
 
