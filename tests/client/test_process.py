@@ -120,14 +120,11 @@ async def test_a_slow_reader_holds_up_the_process_until_somebody_waits_for_it():
         await later
 
 
-async def test_a_process_that_is_closed_early_has_no_exit_code_and_no_error():
+async def test_a_process_that_is_closed_early_has_no_exit_code_and_no_error(monkeypatch):
     async with client_of(VM([START], asyncio.Event())) as client, asyncio.timeout(60):
         live = await client.open_process("sbx_1", "x")
-        process_end, process.END_SECONDS = process.END_SECONDS, 0.01
-        try:
-            await live.aclose()
-        finally:
-            process.END_SECONDS = process_end
+        monkeypatch.setattr(process, "END_SECONDS", 0.01)
+        await live.aclose()
     assert live.pid == 7
     assert live.returncode is None
 

@@ -51,7 +51,6 @@ async def console(pilot, tmp_path, monkeypatch):
 
 
 async def job_log(pilot, tmp_path, monkeypatch):
-    monkeypatch.setattr(test_jobs.LogWindow, "read_end", test_jobs.LogWindow.read_end)
     app = await test_jobs.opened(pilot, log=LINES)
     await pilot.press("tab")
     await until(pilot, lambda: app.screen.focused is app.screen.pane.view)

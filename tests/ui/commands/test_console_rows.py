@@ -1,5 +1,6 @@
 from types import SimpleNamespace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,8 +30,8 @@ def drawn(rows):
 
 @given(st.lists(STEP, max_size=25))
 def test_rows_that_were_followed_are_those_made_at_once(steps):
-    kept, output.MAX_LINES = output.MAX_LINES, 12
-    try:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(output, "MAX_LINES", 12)
         console = Console(SimpleNamespace(), "sbx", ManualClock(NOW))
         rows = ConsoleRows(console)
         console.runs.append(ConsoleRun(1, "first", 0.0))
@@ -70,8 +71,6 @@ def test_rows_that_were_followed_are_those_made_at_once(steps):
                 row = rows.row_of(line)
                 assert not lines or lines[row] <= max(line, lines[0])
                 assert line not in lines or lines.index(line) == row
-    finally:
-        output.MAX_LINES = kept
 
 
 @given(st.lists(st.text(alphabet="ab 日本", max_size=30), max_size=6), st.integers(2, 20))

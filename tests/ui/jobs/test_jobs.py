@@ -50,6 +50,24 @@ JOBS = [
 ]
 
 
+class MadeUpLog(LogWindow):
+    """The end of a log of 40,000 bytes that is in no sandbox."""
+
+    def __init__(self, ending):
+        super().__init__(read=None)
+        self._ending = ending
+
+    async def read_end(self):
+        self.lines = [output_line(line) for line in self._ending]
+        self.loaded, self.total, self.end = True, 40_000, 40_000
+        self.start = 40_000 - sum(map(len, self.lines))
+
+
+def log_is(app, lines):
+    """Let all logs of an app that are opened from now on end with some lines."""
+    app.services.platform.session.jobs.logs.open = lambda job, stream: MadeUpLog(lines)
+
+
 async def opened(pilot, jobs=JOBS, *, log=LOG):
     app = await settled(pilot)
     board = app.services.platform.session.jobs
@@ -62,14 +80,9 @@ async def opened(pilot, jobs=JOBS, *, log=LOG):
             board.polled_at[sandbox_id] = 0.0
             board.scanned.add(sandbox_id)
 
-    async def read_end(self):
-        self.lines = [output_line(line) for line in log]
-        self.loaded, self.total, self.end = True, 40_000, 40_000
-        self.start = 40_000 - sum(map(len, self.lines))
-
     board.poll = poll
     app.services.platform.session.client.execute_command = execute
-    LogWindow.read_end = read_end
+    log_is(app, log)
     board.store.apply(
         sandbox(number, created_at=NOW - timedelta(minutes=50), started_at=NOW - timedelta(minutes=50))
         for number in (7, 8, 12, 1)
@@ -89,12 +102,6 @@ async def opened(pilot, jobs=JOBS, *, log=LOG):
     app.clear_notifications()
     await pilot.pause()
     return app
-
-
-@pytest.fixture(autouse=True)
-def log_reader(monkeypatch):
-    """The window's reading is put back after each test."""
-    monkeypatch.setattr(LogWindow, "read_end", LogWindow.read_end)
 
 
 def picture(snap_compare, size, steps, **world):
@@ -418,11 +425,7 @@ async def test_trends_come_with_the_log_that_has_them_and_go_with_it():
         assert "reward ▁" in shown and "3364" in shown
         assert "lr " not in shown.split("loss █")[1].splitlines()[0], "it never changes"
 
-        async def read_end(self):
-            self.lines = ["nothing to count"] * 5
-            self.loaded = True
-
-        LogWindow.read_end = read_end
+        log_is(app, ["nothing to count"] * 5)
         await pilot.press("j")
         await until(pilot, lambda: "nothing to count" in text_of(app))
         assert "reward ▁" not in text_of(app)
