@@ -52,11 +52,8 @@ def add_notification(live: Notifications, new: Notification) -> None:
     for each in same:
         del live[each]
     counts = (each.count if isinstance(each, CountedNotification) else 1 for each in same)
-    live.add(
-        CountedNotification(
-            new.message, new.title, new.severity, new.timeout, raised_at=new.raised_at, count=sum(counts) + 1
-        )
-    )
+    # Its time begins now, not when it was raised: while the app was busy, nobody could read it.
+    live.add(CountedNotification(new.message, new.title, new.severity, new.timeout, count=sum(counts) + 1))
     for old in list(live)[:-MOST_LIVE]:
         del live[old]
 
