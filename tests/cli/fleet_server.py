@@ -78,8 +78,10 @@ class FleetHandler(BaseHTTPRequestHandler):
             return 200, made
         if self.command == "DELETE" and path == "/sandbox":
             wanted = json.loads(body)["sandbox_ids"]
-            gone = [each for each in self.server.rows if each["id"] in wanted]
-            self.server.rows = [each for each in self.server.rows if each not in gone]
+            # Two batches come at once: no request may bring back what another has removed.
+            gone = [each for each in list(self.server.rows) if each["id"] in wanted]
+            for each in gone:
+                self.server.rows.remove(each)
             return 200, {"succeeded": [each["id"] for each in gone], "failed": [], "message": "deleted"}
         if path == "/sandbox/status:batchGet":
             by_id = {each["id"]: each for each in self.server.rows}

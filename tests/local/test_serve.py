@@ -46,7 +46,7 @@ def serving(
         assert line, process.communicate()[1]
         info = json.loads(line)
         headers = {"authorization": f"Bearer {info['api_key']}"}
-        with httpx.Client(base_url=f"{info['base_url']}/api/v1", headers=headers, timeout=30) as client:
+        with httpx.Client(base_url=f"{info['base_url']}/api/v1", headers=headers, timeout=60) as client:
             yield process, client, info
     finally:
         if process.poll() is None:
@@ -71,7 +71,8 @@ def until(client: httpx.Client, sandbox_id: str, status: str) -> dict[str, Any]:
 def execute(client: httpx.Client, sandbox_id: str, command: str) -> dict[str, Any]:
     token = client.post(f"/sandbox/{sandbox_id}/auth").json()
     url = f"{token['gateway_url']}/{token['user_ns']}/{token['job_id']}/exec"
-    reply = httpx.post(url, json={"command": command}, headers={"authorization": f"Bearer {token['token']}"})
+    headers = {"authorization": f"Bearer {token['token']}"}
+    reply = httpx.post(url, json={"command": command}, headers=headers, timeout=60)
     assert reply.status_code == 200, reply.text
     return reply.json()
 
@@ -401,7 +402,7 @@ def test_no_own_interpreter_runs_code_from_the_current_directory(state_dir: Path
             endpoint = service.find(settings)
             assert endpoint is not None
             headers = {"authorization": f"Bearer {endpoint.api_key}"}
-            with httpx.Client(base_url=f"{endpoint.base_url}/api/v1", headers=headers, timeout=30) as client:
+            with httpx.Client(base_url=f"{endpoint.base_url}/api/v1", headers=headers, timeout=60) as client:
                 # With a network, so that the worker runs as well.
                 assert execute(client, running(client), "echo in")["stdout"] == "in\n"
         finally:

@@ -49,7 +49,10 @@ def test_what_was_acknowledged_is_there_after_a_kill(state_dir: Path, moment: in
         threads = [threading.Thread(target=busy, args=(client, stop, told)) for _ in range(3)]
         for thread in threads:
             thread.start()
-        time.sleep(0.15 + Random(moment).random() * 0.5)
+        # Not before there is something to lose, however slow the machine is.
+        while not told and any(thread.is_alive() for thread in threads):
+            time.sleep(0.01)
+        time.sleep(Random(moment).random() * 0.5)
         process.send_signal(signal.SIGKILL)
         process.wait()
         stop.set()
