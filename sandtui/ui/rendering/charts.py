@@ -53,7 +53,7 @@ def plot(values: Sequence[float], width: int, height: int, top: float = 0.0) -> 
     The scale goes from zero to ``top``, or to the largest value if that is more.
     """
     shown = [_sound(value) for value in values][-width:] if width > 0 else []
-    top = max([top, *shown])
+    top = max([_sound(top), *shown])
     steps = len(BARS)
     # In eighths of a cell; whatever was measured is at least a line.
     tall = [max(1, round(value / top * height * steps)) if top else 1 for value in shown]

@@ -185,7 +185,7 @@ async def test_a_terminal_that_is_taller_is_seen_where_its_cursor_is():
         def shown():
             return [view.render_line(y).text.rstrip() for y in range(view.size.height)]
 
-        assert shown()[-2:] == ["29", ""]
+        await until(pilot, lambda: shown()[-2:] == ["29", ""])
         await pilot.press("right")
         await until(pilot, lambda: shown()[-1] == "bottom")
         app.screen.seek(1.5)
