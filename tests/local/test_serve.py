@@ -362,6 +362,7 @@ def test_every_start_of_an_interpreter_says_what_it_does_not_import() -> None:
     known = {
         "cli/web.py": "-P",
         "local/interpreter.py": "-P",
+        "local/control/builds.py": "-I",
         "local/drivers/checkpoints.py": "-I",
         "local/drivers/launcher.py": "-I",
         "local/drivers/machine_python.py": "-I",
