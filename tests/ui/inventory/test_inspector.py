@@ -65,11 +65,12 @@ async def test_moving_through_the_list_reads_no_log():
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
         asked = asked_logs(app)
-        app.services.platform.rest_seconds = 0.3
         app.screen.filter_by("status:error or status:timeout or status:terminated")
         await pilot.pause()
         count = app.screen.view.count
         assert count > 5
+        # Not before: on a slow machine the cursor would rest on the first one meanwhile.
+        app.services.platform.rest_seconds = 0.3
         for _ in range(count):
             app.screen.table.action_move(1)
         await until(pilot, lambda: len(asked) == 1)
