@@ -1,10 +1,14 @@
 """What the user is told stands on the screen, and covers nothing that is needed to go on."""
 
+from time import time
+
 import pytest
 from textual.geometry import Region
+from textual.notifications import Notification, Notifications
 from textual.widgets import Input
 
 from sandtui.ui.chrome.line import ChromeLine
+from sandtui.ui.chrome.notices import add_notification
 from sandtui.ui.commands.console_screen import ConsoleScreen
 from sandtui.ui.creation.screen import CreateScreen
 from sandtui.ui.dialogs.plan import PlanDialog
@@ -184,6 +188,13 @@ async def test_a_notice_goes_when_its_time_is_over():
         app.notify("short", timeout=3)
         await until(pilot, lambda: app.screen.notices.display)
         await until(pilot, lambda: not app.screen.notices.display)
+
+
+def test_the_time_of_a_notice_begins_when_it_can_be_shown():
+    """The app may have been busy since it was raised."""
+    live = Notifications()
+    add_notification(live, Notification("late", timeout=5, raised_at=time() - 60))
+    assert [each.message for each in live] == ["late"]
 
 
 async def test_the_form_keeps_the_field_and_its_error_in_view():
