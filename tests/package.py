@@ -24,6 +24,9 @@ NEEDED = (
     "sandtui/py.typed",
     *(path.relative_to(ROOT).as_posix() for path in (ROOT / "sandtui").rglob("*.tcss")),
     "sandtui/local/agent/__main__.py",
+    *(path.relative_to(ROOT).as_posix() for path in (ROOT / "sandtui/web/static").rglob("*") if path.is_file()),
+    "sandtui/web/static/vendor/LICENSE-xterm.txt",
+    "sandtui/web/static/vendor/LICENSE-dejavu.txt",
     *(f"sandtui/manual/{topic}.md" for topic in TOPICS),
 )
 DOCUMENTS = {

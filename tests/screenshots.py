@@ -14,15 +14,19 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from sandtui.client import VolumeListResponse
+from sandtui.client.flows.volumes import VolumeOperations
 from sandtui.fleet.files.pane import Pane
 from sandtui.ui.files.screen import FilesScreen
 from tests.ui import test_snapshots
 from tests.ui.activity import test_activity
+from tests.ui.checkpoints import test_tree_screen
 from tests.ui.commands.test_fanout import BROKEN, PYTEST, answering, marked, over, run_command
 from tests.ui.files import test_files
 from tests.ui.jobs import test_jobs
 from tests.ui.recordings import test_recordings
 from tests.ui.shells import test_shell
+from tests.ui.volumes import test_volumes
 from tests.ui.world import World, keys, settled, until
 
 FOLDER = Path(__file__).parents[1] / "screenshots"
@@ -104,6 +108,27 @@ async def ports(pilot: Pilot[None]) -> None:
     await pilot.pause()
 
 
+async def checkpoints(pilot: Pilot[None]) -> None:
+    """Sandboxes, their checkpoints and what was made from them."""
+    found = [each for each in test_tree_screen.CHECKPOINTS if not each.error]
+    await test_tree_screen.opened(
+        pilot, found, [each for each in test_tree_screen.SANDBOXES if each.name.isprintable()]
+    )
+    await pilot.press("g", "j")
+    await pilot.pause()
+
+
+async def volumes(pilot: Pilot[None]) -> None:
+    """Volumes, and the sandboxes that they are attached to."""
+
+    async def listed(*_: object, **__: object) -> VolumeListResponse:
+        return VolumeListResponse(volumes=test_volumes.VOLUMES[:-1], storage_limit_gb=100)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(VolumeOperations, "list", listed)
+        await test_volumes.shown(pilot)
+
+
 async def activity(pilot: Pilot[None]) -> None:
     """What was done and what went wrong."""
     app = await settled(pilot)
@@ -128,6 +153,8 @@ SCREENS: dict[str, Steps] = {
     "ports": ports,
     "launch": test_snapshots.launch_board,
     "log": keys("slash", *"status", "colon", *"running", "enter", "L"),
+    "checkpoints": checkpoints,
+    "volumes": volumes,
     "activity": activity,
     "requests": test_activity.requests_shown,
     "views": keys("v"),
@@ -138,7 +165,7 @@ SCREENS: dict[str, Steps] = {
 }
 
 
-MADE_UP = {"jobs"}
+MADE_UP = {"jobs", "checkpoints", "volumes"}
 """What brings sandboxes of its own."""
 
 RECORDED = {"recordings", "player"}

@@ -30,6 +30,7 @@ LATE = {
     "sandtui.ui.services.recordings": "the terminal, which only a recorded shell needs",
     "sandtui.ui.shells.attach": "asyncssh",
     "sandtui.ui.web_browser": "httpx",
+    "sandtui.web.server": "cryptography, which only a certificate needs",
     "sandtui.fleet.commands.attached": "asyncssh",
     "sandtui.fleet.commands.console": "asyncssh",
     "sandtui.fleet.creation.values": "dotenv",

@@ -72,6 +72,9 @@ LISTED: dict[str, tuple[str, str]] = {
 MAX_CHECKPOINT_ID = 64
 """Characters of the id of a checkpoint."""
 
+OTHERS = {"checkpoint_id": "--checkpoint", "volumes": "--volume"}
+"""The option for each field that has one with a syntax of its own."""
+
 _SIZES = {"memory_gb", "disk_size_gb"}
 _SIZE = re.compile(r"(\d+(?:[.,]\d+)?)\s*(?:([mgt])(?:i?b)?)?", re.IGNORECASE)
 _UNITS = {"m": 1 / 1024, "g": 1.0, "t": 1024.0}
@@ -133,6 +136,11 @@ def add_fields(
         **add,  # type: ignore[arg-type]
         metavar="NAME:/PATH[:ro]",
         help="attach a volume, read-only with :ro (may be repeated; `sandtui volume`)",
+    )
+    group.add_argument(
+        "--join",
+        metavar="NETWORK[:TAG,...]",
+        help="add them to a LAN network once they run, with these tags; implies --wait (`sandtui network`)",
     )
     group.add_argument(
         "--set",
@@ -216,26 +224,32 @@ def plan_of(arguments: argparse.Namespace, fields: dict[str, str]) -> LaunchPlan
     Raises:
         UsageError: a value is not valid; it names its option.
     """
+    from sandtui.cli.network import read_join
     from sandtui.cli.volume import mounts as volume_mounts
     from sandtui.fleet.creation.launch_plan import new_launch_id, plan_launch
+    from sandtui.fleet.creation.values import volume_text
 
     fields |= _single_values(arguments)
     for name, words in _listed_values(arguments).items():
         fields[name] = " ".join(part for part in (fields[name], *words) if part)
     fields |= _set_values(arguments.set)
-    attached = volume_mounts(arguments.volume) if arguments.volume else None
+    if arguments.join is not None:
+        read_join(arguments.join)
+    if arguments.volume:
+        attached = [volume_text(each) for each in volume_mounts(arguments.volume)]
+        fields["volumes"] = " ".join([*fields.get("volumes", "").split(), *attached])
     plan = plan_launch(fields, new_launch_id())
     if plan.problems:
         raise UsageError("; ".join(f"{option_of(name)}: {problem}" for name, problem in plan.problems.items()))
-    if attached is None:
-        return plan
-    return replace(plan, requests=tuple(each.model_copy(update={"volumes": attached}) for each in plan.requests))
+    return plan
 
 
 def option_of(field: str) -> str:
     """Return the option that gives a field of the form its value."""
     if field in FLAGS:
         return FLAGS[field][0][0]
+    if field in OTHERS:
+        return OTHERS[field]
     return LISTED[field][0] if field in LISTED else field
 
 
@@ -351,7 +365,27 @@ def _planned(request: Any) -> Any:
 
 
 def _create(plan: LaunchPlan, arguments: argparse.Namespace) -> int:
-    return run_connected(arguments, lambda client, connection: launch_plan(plan, client, connection, arguments))
+    async def work(client: AsyncSandboxClient, connection: Connection) -> int:
+        return await launch_plan(await joining(plan, client, arguments), client, connection, arguments)
+
+    return run_connected(arguments, work)
+
+
+async def joining(plan: LaunchPlan, client: AsyncSandboxClient, arguments: argparse.Namespace) -> LaunchPlan:
+    """Return a plan whose sandboxes join the network of ``--join``, which takes waiting until they run.
+
+    Raises:
+        UsageError: there is no such network.
+    """
+    from sandtui.cli.network import find_network, read_join
+
+    if arguments.join is None:
+        return plan
+    arguments.wait = True
+    name, tags = read_join(arguments.join)
+    network = await find_network(client, name, plan.requests[0].team_id)
+    update = {"lan_network_id": network.id, "lan_tags": tags}
+    return replace(plan, requests=tuple(each.model_copy(update=update) for each in plan.requests))
 
 
 async def launch_plan(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,11 @@ from sandtui.cli.usage import USAGE_ERROR, UsageError, draw_in_utf8, on_terminal
 from sandtui.ui.garbage_collection import pause_collections, stop_collections
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from sandtui.cli.options import Options
+    from sandtui.config.paths import Paths
+    from sandtui.fleet.inventory.connection import Connection
     from sandtui.ui.app import SandtuiApp
     from sandtui.ui.startup import StartupOptions
 
@@ -39,6 +44,21 @@ def check_terminal() -> int:
 
 def open_dashboard(options: Options, sandbox_id: str = "") -> int:
     """Open the dashboard, at a sandbox if one is given."""
+    return _open(partial(_opening, options, sandbox_id))
+
+
+def open_confined(options: Options, labels: Sequence[str]) -> int:
+    """Open a read-only dashboard for somebody else: it stays off this machine, and shows sandboxes with labels only."""
+    from sandtui.cli.streams import temporary_directory
+    from sandtui.config.paths import Paths
+
+    with temporary_directory("web-session") as folder:
+        # Not what this user did, wrote or looked at.
+        paths = Paths.of_user().with_temporary_state(folder / "state")
+        return _open(partial(_confined, options, tuple(labels)), paths)
+
+
+def _open(prepare: Callable[[], StartupOptions], paths: Paths | None = None) -> int:
     if code := check_terminal():
         return code
     draw_in_utf8()
@@ -46,7 +66,25 @@ def open_dashboard(options: Options, sandbox_id: str = "") -> int:
 
     from sandtui.ui.app import SandtuiApp
 
-    return run_dashboard(SandtuiApp(partial(_opening, options, sandbox_id)))
+    return run_dashboard(SandtuiApp(prepare, paths=paths))
+
+
+def _confined(options: Options, labels: tuple[str, ...]) -> StartupOptions:
+    """Return what a confined dashboard is opened with: one context, and nothing of the user's but looks and keys.
+
+    Raises:
+        StartupError: see :func:`_opening`.
+    """
+    opening = _opening(options, "")
+    connect = opening.connect
+
+    async def limited() -> Connection:
+        connection = await connect()
+        return replace(connection, config=replace(connection.config, read_only=True, only_labels=labels))
+
+    from sandtui.ui.startup import StartupOptions
+
+    return StartupOptions(limited, opening.settings, confined=True)
 
 
 def _opening(options: Options, sandbox_id: str) -> StartupOptions:

@@ -32,6 +32,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--fleet", type=_count, default=2000, metavar="N", help="number of sandboxes (default: 2000)")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="seed of the random data (default: 1)")
     parser.add_argument("--still", action="store_true", help="static: no sandboxes start or end")
+    # Set by `sandtui web --read-only`.
+    parser.add_argument("--confined", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--label", action="append", default=[], dest="labels", help=argparse.SUPPRESS)
     parser.set_defaults(run=run, takes=frozenset({READ_ONLY}), why_not="it uses a platform of its own")
 
 
@@ -63,11 +66,15 @@ def run(arguments: argparse.Namespace) -> int:
 
         async def connect() -> Connection:
             connection = await _connect(platform, arguments.seed, living=not arguments.still)
-            config = replace(connection.config, read_only=arguments.options.read_only)
+            only = tuple(arguments.labels)
+            config = replace(connection.config, read_only=arguments.options.read_only, only_labels=only)
             return replace(connection, config=config)
 
         # The state of a simulated fleet is useless to the next run; a crash report is not.
-        app = SandtuiApp(StartupOptions(connect, settings), paths=user.with_temporary_state(folder / "state"))
+        app = SandtuiApp(
+            StartupOptions(connect, settings, confined=arguments.confined),
+            paths=user.with_temporary_state(folder / "state"),
+        )
         try:
             return run_dashboard(app)
         finally:

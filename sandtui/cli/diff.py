@@ -19,15 +19,10 @@ from sandtui.fleet.text.units import short_size
 from sandtui.printable import clean
 
 if TYPE_CHECKING:
-    from sandtui.client import AsyncSandboxClient, Sandbox, SandboxCheckpoint
+    from sandtui.client import AsyncSandboxClient, SandboxCheckpoint
     from sandtui.fleet.checkpoints.compare import FileChange
     from sandtui.fleet.files.remote import SandboxFileSystem
     from sandtui.fleet.inventory.connection import Connection
-
-LIFETIME_MINUTES = 15
-"""Lifetime of a sandbox that is created to read a checkpoint, in case it cannot be deleted."""
-
-LABEL = "sandtui-diff"
 
 _DESCRIPTION = """\
 Compare the files of two sandboxes or checkpoints: what B has more than A, less, or changed by type, size, sha256 or
@@ -146,20 +141,20 @@ def run(arguments: argparse.Namespace) -> int:
 @contextlib.asynccontextmanager
 async def _side(client: AsyncSandboxClient, word: str) -> AsyncIterator[SandboxFileSystem]:
     """Return the files of a sandbox; of a checkpoint, those of a new sandbox that is deleted afterwards."""
-    from sandtui.fleet.files.remote import SandboxFileSystem
+    from sandtui.fleet.checkpoints.sides import Side, files_of
 
     checkpoint = await _checkpoint(client, word)
     if checkpoint is None:
         row = await resolve_one(client, word, only="RUNNING")
-        yield SandboxFileSystem(client, row.id)
-        return
-    note(f"creating a sandbox to read {checkpoint.id}")
-    made = await client.create(await _reader(client, checkpoint), delete_abandoned=True)
-    try:
-        await client.wait_for_creation(made.id)
-        yield SandboxFileSystem(client, made.id)
-    finally:
-        await _delete(client, made)
+        side = Side(row.name, row.id)
+    else:
+        side = Side(checkpoint.id, checkpoint.sandbox_id, checkpoint)
+
+    def about(each: SandboxCheckpoint) -> None:
+        note(f"creating a sandbox to read {each.id}")
+
+    async with files_of(client, side, about, complain) as files:
+        yield files
 
 
 async def _checkpoint(client: AsyncSandboxClient, word: str) -> SandboxCheckpoint | None:
@@ -172,36 +167,6 @@ async def _checkpoint(client: AsyncSandboxClient, word: str) -> SandboxCheckpoin
     except (APIError, InvalidRequestError):
         # A platform without checkpoints, or a name; what is wrong with it is told of the sandbox.
         return None
-
-
-async def _reader(client: AsyncSandboxClient, checkpoint: SandboxCheckpoint) -> Any:
-    """Return the request for a sandbox with the files of a checkpoint, of the kind that its own sandbox is."""
-    from sandtui.client import APIError, CreateSandboxRequest
-
-    try:
-        source = await client.get(checkpoint.sandbox_id)
-        is_vm, has_network, team = source.vm, source.network_access, source.team_id
-    except APIError:
-        is_vm, has_network, team = True, True, checkpoint.team_id
-    return CreateSandboxRequest(
-        name=f"diff-{checkpoint.id}"[:64],
-        checkpoint_id=checkpoint.id,
-        vm=is_vm,
-        network_access=has_network or is_vm,
-        timeout_minutes=LIFETIME_MINUTES,
-        labels=[LABEL],
-        team_id=team,
-    )
-
-
-async def _delete(client: AsyncSandboxClient, made: Sandbox) -> None:
-    from sandtui.cancellation import run_to_end
-    from sandtui.client import SandboxClientError
-
-    try:
-        await run_to_end(client.delete(made.id), grace=10.0)
-    except SandboxClientError as error:
-        complain(f"sandbox {made.id} could not be deleted: {error}; it ends after {LIFETIME_MINUTES} minutes")
 
 
 async def _print_patches(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sandtui.cli.checkpoint import taken
 from sandtui.cli.connected import run_connected
-from sandtui.cli.create import add_fields, launch_plan, plan_of, print_plan, requests, require_journal
+from sandtui.cli.create import add_fields, joining, launch_plan, plan_of, print_plan, requests, require_journal
 from sandtui.cli.output import JSON_LINES, add_output
 from sandtui.cli.targets import check_words, resolve_one
 from sandtui.cli.usage import EXIT_CODES, INTERRUPTED, complain, note
@@ -74,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         plan = plan_of(arguments, fork_fields(row.sandbox))
         if arguments.dry_run:
             return print_plan(from_checkpoint(plan, "NEW"), arguments)
+        plan = await joining(plan, client, arguments)
         try:
             checkpoint = await taken(client, row)
         except asyncio.CancelledError:

@@ -56,6 +56,7 @@ class Options:
         from sandtui.config.contexts import check_environment, choose
         from sandtui.config.paths import Paths
         from sandtui.config.settings import SettingsError, load_settings
+        from sandtui.fleet.inventory.cost import use_rates
 
         if self.profile is not None and not self.profile.strip():
             raise UsageError(f"{PROFILE} needs a name")
@@ -63,6 +64,7 @@ class Options:
             raise UsageError(f"{LOCAL} and {PROFILE} cannot be combined")
         try:
             known = settings or load_settings(Paths.of_user().settings)
+            use_rates(known.cost.rates)
             if not self.local:
                 return choose(known, self.profile or "")
             check_environment(known)

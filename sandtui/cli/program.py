@@ -112,8 +112,13 @@ ALONE: Mapping[str, str] = {
     "checkpoint": "checkpoint",
     "diff": "diff",
     "volume": "volume",
+    "image": "image",
     "wait": "wait",
     "rm": "rm",
+    "lease": "lease",
+    "reap": "reap",
+    "cost": "cost",
+    "why": "why",
     "top": "top",
     "logs": "logs",
     "view": "view",
@@ -125,6 +130,7 @@ ALONE: Mapping[str, str] = {
     "ports": "ports",
     "forward": "forward",
     "egress": "egress",
+    "network": "network",
     "cp": "cp",
     "sync": "sync",
     "events": "events",
@@ -133,6 +139,7 @@ ALONE: Mapping[str, str] = {
     "doctor": "doctor.command",
     "version": "version",
     "demo": "demo",
+    "web": "web",
 }
 """The modules of subcommands that need no other: the options of all others took a third of the time of `sandtui ls`."""
 
@@ -163,6 +170,7 @@ def _add_all(parser: argparse.ArgumentParser, subparsers: argparse._SubParsersAc
         checkpoint,
         completion,
         config,
+        cost,
         cp,
         create,
         demo,
@@ -173,13 +181,17 @@ def _add_all(parser: argparse.ArgumentParser, subparsers: argparse._SubParsersAc
         fork,
         forward,
         get,
+        image,
         jobs,
         keys,
+        lease,
         logs,
         ls,
         manual,
+        network,
         open_command,
         ports,
+        reap,
         rm,
         run,
         shell,
@@ -189,16 +201,18 @@ def _add_all(parser: argparse.ArgumentParser, subparsers: argparse._SubParsersAc
         view,
         volume,
         wait,
+        web,
+        why,
     )
     from sandtui.cli.doctor import command as doctor
     from sandtui.local import commands as local_commands
 
     # In the order of the help: the fleet, what runs in sandboxes, files, the program itself.
     for command in (
-        *(ls, get, create, fork, checkpoint, wait, rm, top, logs, view, open_command),
-        *(exec_command, run, shell, jobs, ports, forward, egress),
-        *(cp, sync, diff, volume),
-        *(events, config, keys, doctor, manual, version, demo),
+        *(ls, get, create, fork, checkpoint, wait, rm, lease, reap, cost, why, top, logs, view, open_command),
+        *(exec_command, run, shell, jobs, ports, forward, egress, network),
+        *(cp, sync, diff, volume, image),
+        *(events, config, keys, doctor, manual, version, demo, web),
     ):
         command.add_parser(subparsers)
     local_commands.add_parsers(subparsers)

@@ -14,6 +14,7 @@ from sandtui.clock import SystemClock
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
+    from sandtui.fleet.inventory.bulk_plan import BulkPlan
     from sandtui.fleet.inventory.connection import Connection
 
 _DESCRIPTION = """\
@@ -56,11 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_words(words)
 
     async def work(client: AsyncSandboxClient, connection: Connection) -> int:
-        from sandtui.cli.bulk import confirm_plan, follow_bulk
-        from sandtui.fleet.inventory.bulk import AT_ONCE, BulkRun
         from sandtui.fleet.inventory.bulk_plan import DELETE, make_plan, why_none
-        from sandtui.fleet.inventory.deletion import BATCHES_AT_ONCE, deletion, deletion_batch
-        from sandtui.fleet.inventory.store import FleetStore
 
         rows = await resolve(client, words) if words else await everyone(client, ended=False)
         if not rows:
@@ -73,14 +70,30 @@ def run(arguments: argparse.Namespace) -> int:
             printer.add(plan.rows)
             printer.end()
             return 0
-        await confirm_plan(plan, connection, yes=arguments.yes)
-        clock = SystemClock()
-        store = FleetStore(clock)
-        store.apply(row.sandbox for row in plan.rows)
-        batch = deletion_batch(plan.count)
-        work = deletion(client, store, plan.count)
-        at_once = AT_ONCE if batch == 1 else BATCHES_AT_ONCE
-        bulk = BulkRun(plan.title, plan.rows, work, clock, at_once=at_once, batch=batch)
-        return await follow_bulk(bulk, arguments, "deleting")
+        return await delete_planned(plan, client, connection, arguments)
 
     return run_connected(arguments, work)
+
+
+async def delete_planned(
+    plan: BulkPlan, client: AsyncSandboxClient, connection: Connection, arguments: argparse.Namespace
+) -> int:
+    """Delete what a plan says, once it is confirmed; print a result for each and return the exit code.
+
+    Raises:
+        UsageError: the answer is no, or there is nobody to ask.
+    """
+    from sandtui.cli.bulk import confirm_plan, follow_bulk
+    from sandtui.fleet.inventory.bulk import AT_ONCE, BulkRun
+    from sandtui.fleet.inventory.deletion import BATCHES_AT_ONCE, deletion, deletion_batch
+    from sandtui.fleet.inventory.store import FleetStore
+
+    await confirm_plan(plan, connection, yes=arguments.yes)
+    clock = SystemClock()
+    store = FleetStore(clock)
+    store.apply(row.sandbox for row in plan.rows)
+    batch = deletion_batch(plan.count)
+    at_once = AT_ONCE if batch == 1 else BATCHES_AT_ONCE
+    work = deletion(client, store, plan.count)
+    bulk = BulkRun(plan.title, plan.rows, work, clock, at_once=at_once, batch=batch)
+    return await follow_bulk(bulk, arguments, "deleting")

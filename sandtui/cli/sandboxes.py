@@ -7,11 +7,13 @@ from datetime import datetime
 
 from sandtui.cli.output import ObjectKind, TextCell, TextColumn
 from sandtui.fleet.fields import COLUMNS, FIELDS, ColumnEntry
+from sandtui.fleet.inventory.cost import cost_text
 from sandtui.fleet.inventory.export import EXPORTED
 from sandtui.fleet.inventory.masking import masked, masked_command, masked_values
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.usage import share
 from sandtui.fleet.text.units import duration, number, since
+from sandtui.leases import without_lease
 
 STATUS_ROLES = {
     "RUNNING": "good",
@@ -70,11 +72,12 @@ _CELLS: Mapping[str, Callable[[Row, datetime], TextCell | str | None]] = {
     "id": lambda row, _: row.id,
     "image": lambda row, _: row.sandbox.docker_image,
     "size": lambda row, _: size_of(row),
-    "labels": lambda row, _: " ".join(row.sandbox.labels),
+    "labels": lambda row, _: " ".join(without_lease(row.sandbox.labels)),
     "age": _age,
     "left": _left,
     "ended": _ended,
     "reason": lambda row, _: TextCell(row.reason, "bad") if row.status == "ERROR" else row.reason,
+    "cost": lambda row, now: cost_text(row, now.timestamp()),
     "used": _share(lambda row: row.used),
     "memused": _share(lambda row: row.memory_used),
 }

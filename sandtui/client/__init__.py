@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         UnauthorizedError,
         UploadTimeoutError,
     )
+    from sandtui.client.leases import Lease
     from sandtui.client.live import SandboxProcess, SandboxSSH
     from sandtui.client.models import (
         AdvancedConfigs,
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
         RegistryCredential,
         SSHSession,
     )
+    from sandtui.client.models.billing import BilledResource, Wallet
     from sandtui.client.models.checkpoints import (
         BatchCheckpointResponse,
         CheckpointDeleteError,
@@ -87,7 +89,24 @@ if TYPE_CHECKING:
         SandboxCheckpoint,
     )
     from sandtui.client.models.gateway import FileUploadResponse, ReadFileResponse
+    from sandtui.client.models.images import (
+        BuildImageRequest,
+        BuildImageResponse,
+        BulkBuildImageResponse,
+        ImageArtifactType,
+        ImageBuild,
+        ImageBuildStatus,
+        ImageListItem,
+        ImageListResponse,
+        ImageOwner,
+        ImageOwnerType,
+        ImageUpdateResult,
+        ImageVisibility,
+        SourceImageBuildResult,
+        UpdateImagesResponse,
+    )
     from sandtui.client.models.jobs import BackgroundJob, BackgroundJobStatus
+    from sandtui.client.models.networks import LanNetwork, LanNetworkMember, LanPublishedPort, LanRule
     from sandtui.client.models.ports import ListExposedPortsResponse
     from sandtui.client.models.requests import (
         BulkDeleteSandboxRequest,
@@ -96,7 +115,7 @@ if TYPE_CHECKING:
         UpdateSandboxRequest,
     )
     from sandtui.client.models.streams import CommandEnded, CommandEvent, CommandOutput, CommandStarted
-    from sandtui.client.models.volumes import Volume, VolumeListResponse, VolumeMount
+    from sandtui.client.models.volumes import AttachedVolume, Volume, VolumeListResponse, VolumeMount
     from sandtui.client.observer import Observer, RequestReport
     from sandtui.client.port import Outcome
     from sandtui.client.process import AsyncSandboxProcess
@@ -120,10 +139,15 @@ __all__ = [
     "AsyncSandboxClient",
     "AsyncSandboxProcess",
     "AsyncTemplateClient",
+    "AttachedVolume",
     "BackgroundJob",
     "BackgroundJobStatus",
     "BatchCheckpointResponse",
     "BatchStatusReply",
+    "BilledResource",
+    "BuildImageRequest",
+    "BuildImageResponse",
+    "BulkBuildImageResponse",
     "BulkDeleteReply",
     "BulkDeleteSandboxRequest",
     "BulkDeleteSandboxResponse",
@@ -156,8 +180,22 @@ __all__ = [
     "ExposePortRequest",
     "ExposedPort",
     "FileUploadResponse",
+    "ImageArtifactType",
+    "ImageBuild",
+    "ImageBuildStatus",
+    "ImageListItem",
+    "ImageListResponse",
+    "ImageOwner",
+    "ImageOwnerType",
+    "ImageUpdateResult",
+    "ImageVisibility",
     "InvalidRequestError",
     "JobLostError",
+    "LanNetwork",
+    "LanNetworkMember",
+    "LanPublishedPort",
+    "LanRule",
+    "Lease",
     "ListExposedPortsResponse",
     "MalformedReplyError",
     "NotFoundError",
@@ -193,15 +231,18 @@ __all__ = [
     "SandboxStatusRow",
     "SandboxTimeoutError",
     "ServerError",
+    "SourceImageBuildResult",
     "StartCommand",
     "StorageFullError",
     "TemplateClient",
     "UnauthorizedError",
+    "UpdateImagesResponse",
     "UpdateSandboxRequest",
     "UploadTimeoutError",
     "Volume",
     "VolumeListResponse",
     "VolumeMount",
+    "Wallet",
 ]
 
 _MODULES = {
@@ -219,6 +260,7 @@ _MODULES = {
         "SandboxNotRunningError SandboxOOMError SandboxTimeoutError ServerError StorageFullError "
         "UnauthorizedError UploadTimeoutError "
     ),
+    "leases": "Lease",
     "live": "SandboxProcess SandboxSSH",
     "models": (
         "AdvancedConfigs BatchStatusReply BulkDeleteReply CommandResponse CreateSandboxRequest "
@@ -227,16 +269,23 @@ _MODULES = {
         "StartCommand "
     ),
     "models.access": "DockerImageCheckResponse EgressPolicy EgressPolicyReply RegistryCredential SSHSession",
+    "models.billing": "BilledResource Wallet",
     "models.checkpoints": (
         "BatchCheckpointResponse CheckpointDeleteError CheckpointLookupError DeleteSandboxCheckpointsResponse "
         "SandboxCheckpoint"
     ),
     "models.gateway": "FileUploadResponse ReadFileResponse",
+    "models.images": (
+        "BuildImageRequest BuildImageResponse BulkBuildImageResponse ImageArtifactType ImageBuild ImageBuildStatus "
+        "ImageListItem ImageListResponse ImageOwner ImageOwnerType ImageUpdateResult ImageVisibility "
+        "SourceImageBuildResult UpdateImagesResponse"
+    ),
     "models.jobs": "BackgroundJob BackgroundJobStatus",
+    "models.networks": "LanNetwork LanNetworkMember LanPublishedPort LanRule",
     "models.ports": "ListExposedPortsResponse",
     "models.requests": "BulkDeleteSandboxRequest CommandRequest ExposePortRequest UpdateSandboxRequest",
     "models.streams": "CommandEnded CommandEvent CommandOutput CommandStarted",
-    "models.volumes": "Volume VolumeListResponse VolumeMount",
+    "models.volumes": "AttachedVolume Volume VolumeListResponse VolumeMount",
     "observer": "Observer RequestReport",
     "port": "Outcome",
     "process": "AsyncSandboxProcess",

@@ -14,6 +14,7 @@ from sandtui.client.channels import SSHChannels
 from sandtui.client.config import Config
 from sandtui.client.errors import InvalidRequestError
 from sandtui.client.flows.commands import check_launch, raise_if_too_long, start_message
+from sandtui.client.flows.images import ImageOperations
 from sandtui.client.flows.operations import Operations
 from sandtui.client.flows.volumes import VolumeOperations
 from sandtui.client.http_library import httpx
@@ -60,6 +61,11 @@ class AsyncSandboxClient(Operations):
     def config(self) -> Config:
         """The address and identity in use."""
         return self._session.config
+
+    @property
+    def images(self) -> ImageOperations:
+        """Operations on images."""
+        return ImageOperations(self._session)
 
     @property
     def volumes(self) -> VolumeOperations:

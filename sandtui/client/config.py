@@ -28,7 +28,8 @@ _CONTEXT_NAME = re.compile(r"[A-Za-z0-9_-]+")
 class Config:
     """An address and the identity used there. ``repr`` omits the key.
 
-    With ``read_only`` the client refuses every call that might change something before sending it.
+    With ``read_only`` the client refuses every call that might change something before sending it. With
+    ``only_labels`` it is also read-only, and refuses everything but the sandboxes that have all of them.
     """
 
     api_key: str = field(default="", repr=False)
@@ -39,10 +40,12 @@ class Config:
     frontend_url: str | None = None
     """The platform's web console, if known."""
     read_only: bool = False
+    only_labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", normalise_base_url(self.base_url))
         object.__setattr__(self, "api_key", usable_key(self.api_key))
+        object.__setattr__(self, "read_only", self.read_only or bool(self.only_labels))
         # An empty team means "personal" and must never be sent (WIRE.md 1).
         object.__setattr__(self, "team_id", self.team_id or None)
         object.__setattr__(self, "user_id", self.user_id or None)

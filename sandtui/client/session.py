@@ -24,6 +24,7 @@ from sandtui.client.errors import (
     not_running_error,
 )
 from sandtui.client.gateway_access import GatewayAccess
+from sandtui.client.leases import Lease
 from sandtui.client.limits import RateLimiter
 from sandtui.client.models import CreatedSandbox, ErrorContext, GatewayToken, Sandbox
 from sandtui.client.models.sandbox import FINISHED_STATUSES, SandboxStatus
@@ -32,6 +33,7 @@ from sandtui.client.port import ChannelSource, Port, Sink, TransportFault, WireR
 from sandtui.client.read_only import refuse_change
 from sandtui.client.responses import error_from, no_response, output_so_far, redact, retry_after
 from sandtui.client.retry import RetryPolicy, may_repeat_fault, may_repeat_status
+from sandtui.client.share import Share
 from sandtui.client.tokens import TokenCache
 
 T = TypeVar("T")
@@ -62,7 +64,7 @@ class Session:
 
     ``vm`` caches which sandboxes are VMs, since they take commands over another protocol. ``lacks_batch_status`` is set
     once an older platform is detected. ``observer`` gets a report of each request (:mod:`sandtui.client.observer`).
-    ``channels`` opens SSH channels into containers, if available.
+    ``channels`` opens SSH channels into containers, if available. ``leases`` are those that are open, innermost last.
     """
 
     config: Config
@@ -76,6 +78,14 @@ class Session:
     require_auth: bool = True
     observer: Observer | None = None
     channels: ChannelSource | None = None
+    share: Share | None = field(init=False, default=None)
+    leases: list[Lease] = field(default_factory=list)
+    lan_joins: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    """The network and the tags of new sandboxes that join it once they run."""
+
+    def __post_init__(self) -> None:
+        if self.config.only_labels:
+            self.share = Share(self.config.only_labels)
 
     @classmethod
     def open(cls, config: Config, port: Port, token_folder: Path | None) -> Session:
@@ -90,6 +100,7 @@ class Session:
         if sandbox.is_finished:
             # Not needed any more: a long-lived client would accumulate every sandbox it ever saw.
             self.vm.pop(sandbox.id, None)
+            self.lan_joins.pop(sandbox.id, None)
         else:
             if len(self.vm) >= MAX_KINDS:
                 self.vm.clear()
@@ -101,6 +112,7 @@ class Session:
         """Drop what is cached about a deleted sandbox."""
         self.tokens.forget(sandbox_id)
         self.vm.pop(sandbox_id, None)
+        self.lan_joins.pop(sandbox_id, None)
 
     async def is_vm(self, sandbox_id: str) -> bool:
         """Return whether a sandbox is a VM; at most one request per sandbox."""
@@ -125,6 +137,17 @@ class Session:
         if not 200 <= response.status_code < 300:
             raise error_from(response, call.method, call.path, sandbox_id, self.secrets(key, call))
         return self._read(call, response, key)
+
+    async def open_call(self, url: str, call: Call[T]) -> T:
+        """Execute a call to an address that the platform returned and that needs no key.
+
+        Raises:
+            APIError: a subclass by the response's status.
+        """
+        response = await self._exchange(call, url, "", None, None)
+        if not 200 <= response.status_code < 300:
+            raise error_from(response, call.method, call.path, None, self.secrets("", call))
+        return self._read(call, response, "")
 
     async def gateway(self, sandbox_id: str, call: Call[T], on_timeout: OnTimeout, sink: Sink | None = None) -> T:
         """Execute a call of a sandbox's gateway (the table in WIRE.md 3.1).
@@ -241,7 +264,8 @@ class Session:
 
     def _read(self, call: Call[T], response: WireResponse, secret: str) -> T:
         try:
-            return call.read(response.content)
+            read = call.read(response.content)
+            return read if self.share is None else self.share.visible(call, read)
         except MalformedReplyError as error:
             # Field names come from the platform too.
             error.message = redact(error.message, self.secrets(secret, call))
@@ -253,6 +277,8 @@ class Session:
     ) -> WireResponse:
         if self.config.read_only:
             refuse_change(call.method, call.path)
+        if self.share is not None:
+            call = self.share.limited(call, sandbox_id)
         if base.startswith("http:") and self.config.base_url.startswith("https:"):
             # Whoever reads the token can use the sandbox.
             raise APIError(

@@ -10,6 +10,7 @@ from sandtui.client.api_client import APIClient
 from sandtui.client.async_client import AsyncSandboxClient
 from sandtui.client.blocking import blocking, blocking_iterator, same
 from sandtui.client.config import Config
+from sandtui.client.flows.images import ImageOperations
 from sandtui.client.flows.operations import Operations
 from sandtui.client.flows.volumes import VolumeOperations
 from sandtui.client.live import LiveChannels, LiveSide, live_connection, live_process
@@ -29,6 +30,24 @@ class SandboxVolumes:
     get = blocking(VolumeOperations.get)
     delete = blocking(VolumeOperations.delete)
     publish = blocking(VolumeOperations.publish)
+
+
+class SandboxImages:
+    """Operations on images, in the caller's thread; see :class:`~sandtui.client.flows.images.ImageOperations`."""
+
+    def __init__(self, session: Session) -> None:
+        self._flows = ImageOperations(session)
+
+    list = blocking(ImageOperations.list)
+    transfer_image = blocking(ImageOperations.transfer_image)
+    initiate_build = blocking(ImageOperations.initiate_build)
+    build = blocking(ImageOperations.build)
+    start_build = blocking(ImageOperations.start_build)
+    get_build_status = blocking(ImageOperations.get_build_status)
+    wait_for_build = blocking(ImageOperations.wait_for_build)
+    cancel_build = blocking(ImageOperations.cancel_build)
+    update = blocking(ImageOperations.update)
+    delete = blocking(ImageOperations.delete)
 
 
 class SandboxClient:
@@ -61,6 +80,7 @@ class SandboxClient:
         self._live = LiveSide(asynchronous)
         session.channels = LiveChannels(self._live)
         self._flows = Operations(session)
+        self.images = SandboxImages(session)
         self.volumes = SandboxVolumes(session)
 
     create = blocking(Operations.create)
@@ -110,15 +130,25 @@ class SandboxClient:
     delete_sandbox_checkpoints = blocking(Operations.delete_sandbox_checkpoints)
     fork = blocking(Operations.fork)
 
+    create_lan_network = blocking(Operations.create_lan_network)
+    list_lan_networks = blocking(Operations.list_lan_networks)
+    get_lan_network = blocking(Operations.get_lan_network)
+    delete_lan_network = blocking(Operations.delete_lan_network)
+    set_lan_rules = blocking(Operations.set_lan_rules)
+    add_lan_member = blocking(Operations.add_lan_member)
+    remove_lan_member = blocking(Operations.remove_lan_member)
+
     create_ssh_session = blocking(Operations.create_ssh_session)
     authorize_ssh_key = blocking(Operations.authorize_ssh_key)
     close_ssh_session = blocking(Operations.close_ssh_session)
     connect_ssh = live_connection(AsyncSandboxClient.connect_ssh)
+    get_wallet = blocking(Operations.get_wallet)
     get_network = blocking(Operations.get_network)
     set_network = blocking(Operations.set_network)
     list_registry_credentials = blocking(Operations.list_registry_credentials)
     check_docker_image = blocking(Operations.check_docker_image)
 
+    lease = same(Operations.lease)
     observe = same(Operations.observe)
     is_vm = blocking(Operations.is_vm)
     clear_auth_cache = blocking(Operations.clear_auth_cache)

@@ -7,8 +7,6 @@ A process on this machine is identified by its pid and its start time, since pid
 processes that this one can see, so the boot and the pid namespace are stored too. For all others, on another machine
 with the same home or in another container, there is a file that the owner keeps locked: the system releases the lock
 when the process ends, however it ends.
-
-psutil could report the start time too; it would be a compiled dependency for two numbers that the system prints.
 """
 
 from __future__ import annotations
@@ -21,7 +19,6 @@ import os
 import secrets
 import socket
 import sqlite3
-import subprocess
 import threading
 from dataclasses import asdict, dataclass
 from enum import Enum
@@ -30,11 +27,11 @@ from pathlib import Path
 from sandtui.config.database import Database
 from sandtui.directories import make_private
 from sandtui.locks import is_held
+from sandtui.processes import boot, process_start
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS owners (entry TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID;"
 """A separate table, so that earlier versions can read and write the other tables as before."""
 
-_ASK_SECONDS = 5
 _PREFIX, _SUFFIX = "owner-", ".lock"
 
 
@@ -99,7 +96,7 @@ class Owners:
         with self._lock:
             if self._me is None or self._me.pid != os.getpid():
                 me = OwnerProcess(
-                    secrets.token_hex(8), socket.gethostname(), _boot(), os.getpid(), process_start(os.getpid()) or ""
+                    secrets.token_hex(8), socket.gethostname(), boot(), os.getpid(), process_start(os.getpid()) or ""
                 )
                 self._hold(me)
                 self._me = me
@@ -208,41 +205,3 @@ def owners_beside(path: Path) -> Owners:
     """Return the owners of a database; they are shared by all databases in a directory."""
     folder = path.parent.absolute()
     return _known.setdefault(folder, Owners(folder))
-
-
-def _boot() -> str:
-    """Return an identifier of this boot and pid namespace; empty if the system does not provide one."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return _ask("sysctl", "-n", "kern.bootsessionuuid")
-
-
-def process_start(pid: int) -> str | None:
-    """Return the start time of a process in the system's format; None if it does not exist or has ended."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return None if Path("/proc/self/stat").exists() else process_start_by_ps(pid)
-    # The program's name, in parentheses, may contain anything (proc_pid_stat(5)). The state is field 3, the start 22.
-    fields = text.rpartition(b")")[2].split()
-    return None if fields[0] in {b"Z", b"X"} else fields[19].decode("ascii")
-
-
-def process_start_by_ps(pid: int) -> str | None:
-    """Return the same from ps, for systems without ``/proc``; exact to the second."""
-    state, _, began = _ask("ps", "-o", "stat=,lstart=", "-p", str(pid)).partition(" ")
-    return began.strip() or None if state[:1] != "Z" else None
-
-
-def _ask(*command: str) -> str:
-    """Return the output of a system program; empty if it fails."""
-    environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
-    try:
-        done = subprocess.run(  # noqa: S603 - programs of the system, by our own words
-            command, capture_output=True, text=True, env=environment, timeout=_ASK_SECONDS, check=False
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.strip()

@@ -119,6 +119,16 @@ class Paths:
         return self.state / "journal.sqlite3"
 
     @property
+    def deaths(self) -> Path:
+        """The database of sandboxes that died."""
+        return self.state / "deaths.sqlite3"
+
+    @property
+    def leases(self) -> Path:
+        """The directory with a file for each lease, which its owner holds."""
+        return self.state / "leases"
+
+    @property
     def commands(self) -> Path:
         """The database of the command history."""
         return self.state / "commands.sqlite3"

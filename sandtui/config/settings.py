@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from sandtui.client.errors import ConfigurationError
 from sandtui.client.toolkit import normalise_base_url
 from sandtui.directories import make_private
+from sandtui.fleet.inventory.cost import Rates
 from sandtui.saving import write_new
 
 RESERVED = frozenset({"local", "prime"})
@@ -40,11 +41,29 @@ class UiSettings(_Table):
     """None means on, but off over SSH."""
 
 
+Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
 class CreateSettings(_Table):
     """The create form."""
 
     images: tuple[str, ...] = ()
     """Images to suggest, in addition to those used before."""
+
+
+class CostSettings(_Table):
+    """Prices in dollars an hour; without any there are no estimates."""
+
+    core_hour: Price | None = None
+    memory_gb_hour: Price | None = None
+    disk_gb_hour: Price | None = None
+    gpu_hour: Mapping[str, Price] = Field(default_factory=dict)
+    """By the type of the GPU."""
+
+    @property
+    def rates(self) -> Rates:
+        """The same for the fleet."""
+        return Rates(self.core_hour, self.memory_gb_hour, self.disk_gb_hour, self.gpu_hour)
 
 
 def _usable_url(url: str) -> str:
@@ -115,6 +134,7 @@ class Settings(_Table):
     profile: str = ""
     ui: UiSettings = Field(default_factory=UiSettings)
     create: CreateSettings = Field(default_factory=CreateSettings)
+    cost: CostSettings = Field(default_factory=CostSettings)
     keys: Mapping[str, Keys] = Field(default_factory=dict)
     profiles: Mapping[str, Profile] = Field(default_factory=dict)
 
@@ -145,6 +165,13 @@ COMMENTED = """\
 [create]
 # Images to suggest in the create form, in addition to those used before.
 # images = ["python:3.11-slim", "ubuntu:24.04"]
+
+[cost]
+# Prices in dollars an hour, for estimates. Default: none, and no estimates.
+# core_hour = 0.05
+# memory_gb_hour = 0.01
+# disk_gb_hour = 0.0002
+# gpu_hour = { H100_80GB = 2.5 }
 
 [keys]
 # Keys by action id; `sandtui keys` lists all of them. "" removes the keys of an action.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandtui.config import activity, command_history, jobs, journal, transfers
+from sandtui.config import activity, command_history, deaths, jobs, journal, transfers
 from sandtui.config.paths import Paths
 from sandtui.directories import check_writable
 
@@ -17,6 +17,7 @@ def check_state(paths: Paths) -> None:
     for database in (
         activity.database(paths.activity),
         command_history.database(paths.commands),
+        deaths.database(paths.deaths),
         jobs.database(paths.jobs),
         journal.database(paths.journal),
         transfers.database(paths.transfers),

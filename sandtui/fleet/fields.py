@@ -11,12 +11,15 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
+from time import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from sandtui.client.models import CreateSandboxRequest, Sandbox, bounds
 from sandtui.client.models.sandbox import DEFAULT_START_COMMAND
 from sandtui.fleet.creation import values
+from sandtui.fleet.inventory.cost import money
 from sandtui.fleet.inventory.usage import GIGABYTE
+from sandtui.leases import PREFIX as LEASE_LABEL
 
 if TYPE_CHECKING:
     from sandtui.fleet.inventory.row import Row
@@ -180,7 +183,11 @@ def _environment(sandbox: Requested) -> str:
 
 
 def _labels(sandbox: Requested) -> str:
-    return " ".join(label for label in sandbox.labels if not label.startswith(LAUNCH_LABEL))
+    return " ".join(label for label in sandbox.labels if not label.startswith((LAUNCH_LABEL, LEASE_LABEL)))
+
+
+def _volumes(sandbox: Requested) -> str:
+    return " ".join(values.volume_text(each) for each in sandbox.volumes or ())
 
 
 def _gpu(row: Row) -> str | None:
@@ -281,6 +288,17 @@ FIELDS: tuple[Field, ...] = (
         shared=True,
     ),
     Field(
+        name="checkpoint_id",
+        title="Checkpoint",
+        form=FormEntry(
+            section="Basics",
+            hint="in place of image and disk",
+            read=values.checkpoint,
+            write=_written("checkpoint_id"),
+        ),
+        exported=False,
+    ),
+    Field(
         name="start_command",
         title="Command",
         form=FormEntry(
@@ -358,6 +376,12 @@ FIELDS: tuple[Field, ...] = (
         ),
         filter=FilterEntry("disk", _of("disk_size_gb"), "number"),
         shared=True,
+    ),
+    Field(
+        name="volumes",
+        title="Volumes",
+        form=FormEntry(section="Resources", hint="NAME:/PATH, or NAME:/PATH:ro", read=values.volumes, write=_volumes),
+        exported=False,
     ),
     Field(
         name="gpu_count",
@@ -587,6 +611,24 @@ FIELDS: tuple[Field, ...] = (
             text=lambda row: None if row.sandbox.exit_code is None else str(row.sandbox.exit_code),
         ),
     ),
+    Field(
+        name="owner",
+        title="Owner",
+        column=ColumnEntry(
+            id="owner",
+            heading="OWNER",
+            width=12,
+            position=19,
+            keep=15,
+            measured=True,
+            cut="middle",
+            sort=lambda row: row.owner.lower(),
+            text=lambda row: row.owner or None,
+        ),
+        filter=FilterEntry("owner", attrgetter("owner")),
+        group="owner",
+        export=lambda row: row.owner or None,
+    ),
     Field(name="disk_mount_path", title="Mount", detail=True, exported=False),
     Field(
         name="region",
@@ -712,6 +754,45 @@ FIELDS: tuple[Field, ...] = (
         export=lambda row: (
             None if row.measured is None or row.measured.memory is None else _rounded(row.measured.memory / GIGABYTE)
         ),
+    ),
+    Field(
+        name="cost_usd",
+        title="Cost",
+        column=ColumnEntry(
+            id="cost",
+            heading="COST",
+            width=8,
+            position=20,
+            keep=5,
+            right=True,
+            timed=True,
+            sort=lambda row: _or_less(row.spent(time())),
+            sort_title="cost so far",
+            descending=True,
+        ),
+        export=lambda row: _rounded(row.spent(time())),
+    ),
+    Field(
+        name="cost_source",
+        title="Cost by",
+        export=lambda row: "platform" if row.billed is not None else None if row.per_hour is None else "estimate",
+    ),
+    Field(
+        name="cost_per_hour_usd",
+        title="Cost per hour",
+        column=ColumnEntry(
+            id="rate",
+            heading="$/H",
+            width=8,
+            position=21,
+            keep=6,
+            right=True,
+            sort=lambda row: _or_less(row.per_hour),
+            sort_title="cost per hour",
+            descending=True,
+            text=lambda row: None if row.per_hour is None else f"~{money(row.per_hour)}",
+        ),
+        export=lambda row: _rounded(row.per_hour),
     ),
     Field(
         name="measured_at", title="Measured", export=lambda row: None if row.measured is None else row.measured.moment

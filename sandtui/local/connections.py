@@ -7,6 +7,7 @@ import resource
 import time
 from typing import Any, Final
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS: Final = 20.0
@@ -66,6 +67,12 @@ class BoundedProtocol(H11Protocol):
         super().on_response_complete()
         if self.cycle is None or self.cycle.response_complete:
             self._idle_since = time.monotonic()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Leave the connection to another protocol; the platform accepts none."""
+        self._idle_since = None
+        self._end_head()
+        super().handle_websocket_upgrade(event)
 
     def _begin_head(self) -> None:
         if self._head_timer is None:

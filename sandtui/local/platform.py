@@ -23,12 +23,15 @@ from sandtui.clock import Clock, SystemClock
 from sandtui.local import wire
 from sandtui.local.control.account import AccountRoutes
 from sandtui.local.control.api_key import ApiKeyGuard
+from sandtui.local.control.build_routes import BuildRoutes
+from sandtui.local.control.builds import Builds
 from sandtui.local.control.checkpoints import CheckpointRoutes, Checkpoints
 from sandtui.local.control.egress import EgressRoutes
 from sandtui.local.control.faults import FaultInjection, FaultSettings
 from sandtui.local.control.image_checks import ImageRoutes
 from sandtui.local.control.jobs import JobRoutes
 from sandtui.local.control.lifecycle import Lifecycle
+from sandtui.local.control.networks import NetworkRoutes, Networks
 from sandtui.local.control.ports import PortRoutes
 from sandtui.local.control.retention import Retention
 from sandtui.local.control.sandboxes import ControlPlane
@@ -39,6 +42,7 @@ from sandtui.local.drivers.selection import select_driver
 from sandtui.local.files import LOCK_NAME, private_directory
 from sandtui.local.gateway.commands import Gateway
 from sandtui.local.gateway.exposures import Exposures
+from sandtui.local.gateway.published_ports import PublishedPorts
 from sandtui.local.gateway.session_routes import SessionRoutes
 from sandtui.local.gateway.tokens import GatewayTokens
 from sandtui.local.guard import Guard
@@ -49,6 +53,8 @@ from sandtui.local.ssh.sessions import SshSessions
 from sandtui.local.store.checkpoints import CheckpointRegistry
 from sandtui.local.store.database import Store
 from sandtui.local.store.disk import Disk, DiskFull, is_full
+from sandtui.local.store.images import ImageRegistry
+from sandtui.local.store.networks import NetworkRegistry
 from sandtui.local.store.registry import Registry
 from sandtui.local.store.vault import Vault
 from sandtui.local.store.volumes import VolumeRegistry
@@ -119,7 +125,11 @@ class LocalPlatform:
         # Before sandboxes are created from them again, and closed before the sandboxes are.
         await checkpoints.open({each.head_checkpoint_id for each in records_of_volumes if each.head_checkpoint_id})
         await volumes.open()
+        builds = Builds(ImageRegistry(store), self.registry, self.driver, clock, disk, state_dir)
+        await builds.open()
+        self.lifecycle.image_of = builds.ready
         await self.lifecycle.open()
+        self._stack.push_async_callback(builds.close)
         self._stack.push_async_callback(checkpoints.close)
         keep = settings.retention
         if settings.driver == "simulated":
@@ -140,24 +150,38 @@ class LocalPlatform:
         exposures = Exposures(store, self.lifecycle, clock)
         await exposures.open()
         self._stack.push_async_callback(exposures.close)
+        networks = Networks(
+            NetworkRegistry(store),
+            self.registry,
+            self.lifecycle,
+            self.driver,
+            PublishedPorts(self.lifecycle),
+            clock,
+            disk,
+        )
+        self._stack.push_async_callback(networks.close)
+        await networks.open()
         access = ApiKeyGuard(self.registry, self.api_key)
         control = ControlPlane(
             access, self.registry, self.lifecycle, self.driver, clock, tokens, lambda: self.base_url, disk,
-            checkpoints, volumes,
+            checkpoints, volumes, builds, networks,
         )  # fmt: skip
+        images = BuildRoutes(builds, self.driver, clock, lambda: self.base_url)
         rows = [
             *JobRoutes(self.registry, self.lifecycle).rows(),
             *PortRoutes(access, exposures).rows(),
             *SshRoutes(access, ssh_sessions, ssh, tokens, lambda: self.base_url).rows(),
             *EgressRoutes(access, self.registry, self.driver).rows(),
-            *ImageRoutes(self.driver).rows(),
+            *ImageRoutes(self.driver, builds).rows(),
+            *images.rows(),
             *AccountRoutes().rows(),
             *CheckpointRoutes(access, records_of_checkpoints, checkpoints, self.registry, self.driver).rows(),
             *VolumeRoutes(access, volumes, self.driver).rows(),
+            *NetworkRoutes(access, networks).rows(),
             *control.rows(),
         ]
         routes = [Route("/healthz", self._health, methods=["GET"]), *access.routes(rows)]
-        routes += [*sessions.routes(), *gateway.routes()]
+        routes += [*images.open_routes(), *sessions.routes(), *gateway.routes()]
         handlers: dict[int | type[Exception], ExceptionHandler] = {
             wire.WireError: _wire_error,
             HTTPException: _http_error,

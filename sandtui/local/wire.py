@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
@@ -19,7 +20,9 @@ from sandtui.local.agent.layout import HOST_DIRECTORIES
 from sandtui.local.control.generations import start_command_for
 from sandtui.local.drivers.base import MAX_WORD, size_of
 from sandtui.local.egress import checked_lists
+from sandtui.local.network.lan import ANYONE
 from sandtui.local.store.checkpoints import CheckpointRecord
+from sandtui.local.store.networks import NetworkRecord, StoredMember, StoredRule
 from sandtui.local.store.records import SandboxRecord
 from sandtui.local.store.volumes import VolumeRecord
 
@@ -32,6 +35,14 @@ NO_MOUNTS = frozenset({"dev", "proc", "run", "sys", *HOST_DIRECTORIES})
 """Directories of a sandbox in which others are mounted, or that are the machine's."""
 
 VolumeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+NetworkName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Tag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+_TAG_SELECTOR = re.compile(r"tag:[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+INTERNET = "internet"
+MAX_RULES = 1000
+MAX_RULE_PORTS = 100
+MAX_TAGS = 50
 
 _WIRE_NAMES = {name: camel(name) for name in Sandbox.model_fields}
 """The fields of a sandbox in a response, by their names on the record."""
@@ -255,6 +266,54 @@ class PublishBody(RequestBody):
     force: bool = False
 
 
+class RuleBody(RequestBody):
+    """A rule of a LAN network."""
+
+    source: str = Field(alias="from")
+    target: str = Field(alias="to")
+    ports: list[Annotated[int, Field(ge=1, le=65535)]] | None = Field(
+        default=None, min_length=1, max_length=MAX_RULE_PORTS
+    )
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        what = "must be * or tag:NAME"
+        if self.source not in (ANYONE, INTERNET) and not _TAG_SELECTOR.fullmatch(self.source):
+            raise ValueError(f"from: {what}, or internet")
+        if self.target != ANYONE and not _TAG_SELECTOR.fullmatch(self.target):
+            raise ValueError(f"to: {what}")
+        if self.source == INTERNET and self.ports is None:
+            raise ValueError("ports: a rule from internet must name its ports")
+        return self
+
+    def stored(self) -> StoredRule:
+        """Return the rule in the form that is stored."""
+        return StoredRule(self.source, self.target, None if self.ports is None else tuple(self.ports))
+
+
+Rules = Annotated[list[RuleBody], Field(max_length=MAX_RULES)]
+
+
+class NetworkBody(RequestBody):
+    """A new LAN network; without rules, no member reaches another."""
+
+    name: NetworkName
+    team_id: str | None = None
+    rules: Rules = Field(default_factory=list)
+
+
+class RulesBody(RequestBody):
+    """All rules of a LAN network; they replace the previous ones."""
+
+    rules: Rules
+
+
+class MemberBody(RequestBody):
+    """The tags of a member of a LAN network; they replace the previous ones."""
+
+    tags: list[Tag] = Field(default_factory=list, max_length=MAX_TAGS)
+
+
 class CheckpointIds(RequestBody):
     """The ids of a batch request for checkpoints."""
 
@@ -350,6 +409,11 @@ def sandbox_response(record: SandboxRecord, user_agent: str = "") -> dict[str, A
         "disk_mount_path": DISK_MOUNT_PATH,
         "secrets": dict.fromkeys(record.secrets, MASK) if record.secrets else None,
         "labels": list(record.labels),
+        # An addition of this platform.
+        "volumes": [
+            {"name": each.name, "mount_path": each.mount_path, "read_only": each.read_only} for each in record.volumes
+        ]
+        or None,
     }
     return {
         _WIRE_NAMES[name]: _stamp(value) if isinstance(value, datetime) else value for name, value in values.items()
@@ -389,6 +453,34 @@ def volume_response(record: VolumeRecord, occupied: int) -> dict[str, Any]:
     }
 
 
+def member_response(member: StoredMember, *, is_synced: bool) -> dict[str, Any]:
+    """Return a member of a LAN network, with its address, which is an addition of this platform."""
+    return {
+        "sandbox_id": member.sandbox_id,
+        "tags": list(member.tags),
+        "synced": is_synced,
+        "address": member.address or None,
+    }
+
+
+def network_response(record: NetworkRecord, published: list[dict[str, Any]], *, is_synced: bool) -> dict[str, Any]:
+    """Return a LAN network, with the ports that it publishes, which are an addition of this platform."""
+    return {
+        "id": record.id,
+        "name": record.name,
+        "team_id": record.team_id,
+        "rules": [
+            {"from": rule.source, "to": rule.target} | ({} if rule.ports is None else {"ports": list(rule.ports)})
+            for rule in record.rules
+        ],
+        "version": record.version,
+        "synced": is_synced,
+        "created_at": _stamp(record.created_at),
+        "members": [member_response(member, is_synced=is_synced) for member in record.members],
+        "published": published,
+    }
+
+
 def number(request: Request, name: str, default: int, low: int, high: int, other: str = "") -> int:
     """Return a number of the query, in either of two spellings, or the default."""
     text = request.query_params.get(name) or request.query_params.get(other)
@@ -406,7 +498,7 @@ def status_row(record: SandboxRecord) -> dict[str, Any]:
         "status": record.status,
         "error_type": record.error_type,
         "error_message": record.error_message,
-        "pending_image_build_id": None,
+        "pending_image_build_id": record.pending_image_build_id,
     }
 
 

@@ -112,6 +112,12 @@ class Emulation:
         """Whether the program uses the alternate screen, which has no scrollback."""
         return self.grid is not self.main
 
+    @property
+    def unfinished(self) -> bytes:
+        """The beginning of a sequence or character whose rest has not arrived."""
+        begun = f"\x1b{self._in_string}" if self._in_string else ""
+        return (begun + self._rest).encode() + self._decoder.getstate()[0]
+
     def feed(self, data: bytes) -> None:
         """Process output of the program: any bytes, split anywhere."""
         text = self._decoder.decode(data)

@@ -8,7 +8,7 @@ from typing import Any
 from textual.app import App
 from textual.dom import DOMNode
 
-from sandtui.fleet.actions import BY_ID, GLOBAL, Action, opens
+from sandtui.fleet.actions import BY_ID, GLOBAL, Action, opens, touches_machine
 from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.tracing import with_current_trace_async
@@ -28,18 +28,22 @@ class ActionRunner:
         known = self.find(action, namespace) if isinstance(action, str) else None
         # A screen, a dialog or a pane may give a reason why its action is not possible now.
         explain: Callable[[str], str] | None = getattr(namespace, "why_not", None)
+        # First: nothing that the user does here would make it possible.
+        if known is not None and known.dangerous and not services.contexts.may(known):
+            other = services.key_of("app.context")
+            self._refuse(known, f'Read-only context: "{known.title}" is disabled. Press {other} to switch context')
+            return True
         if isinstance(action, str) and explain is not None and (reason := explain(_name(action))):
             if known is not None:
                 self._refuse(known, reason)
             else:
                 services.notifier.notify(reason, "warning")
             return True
+        if known is not None and services.contexts.confined and touches_machine(known):
+            self._refuse(known, f'"{known.title}" is disabled: this dashboard stays off the machine where it runs')
+            return True
         if known is None or not known.dangerous:
             return await run()
-        if not services.contexts.may(known):
-            other = services.key_of("app.context")
-            self._refuse(known, f'Read-only context: "{known.title}" is disabled. Press {other} to switch context')
-            return True
         screen = self._app.screen
         where = [*screen.crumbs(), screen.subject()] if isinstance(screen, AppScreen) else []
         with services.notifier.doing(" › ".join([known.title, *filter(None, where)])):

@@ -74,6 +74,8 @@ SCREENS_OF_NUMBERS = {
     "ports": "ports",
     "messages": "activity",
     "launches": "launch",
+    "checkpoints": "checkpoints",
+    "volumes": "volumes",
 }
 """The scope of the screen that a global action goes to."""
 SLOW_SECONDS = 2.0
@@ -82,7 +84,9 @@ SLOW_SECONDS = 2.0
 # All belong to the app: if a screen had a stylesheet, Textual would parse all of them again when it is first opened.
 # The order matters: of two rules of the same weight, the later one wins.
 SHARED = ("widgets", "chrome", "dialogs")
-FEATURES = ("inventory", "creation", "commands", "files", "jobs", "ports", "logs", "activity")
+FEATURES = (
+    "inventory", "checkpoints", "volumes", "creation", "commands", "files", "jobs", "ports", "logs", "activity",
+)  # fmt: skip
 STYLESHEETS = ("sandtui.tcss", *(f"{folder}/{folder}.tcss" for folder in (*SHARED, *FEATURES)))
 
 
@@ -196,10 +200,21 @@ class SandtuiApp(App[None]):
         for problem in (*services.keymap.problems, *services.keymap.notes, *filter(None, [self._theme_problem])):
             services.notifier.notify(problem, "warning")
         self.call_after_refresh(services.platform.start)
+        if services.web_page.is_shown:
+            self.run_worker(services.web_page.start(self._take_dropped), exit_on_error=False)
         if self._first_sandbox:
             self.run_worker(self._open_sandbox(self._first_sandbox), exit_on_error=False)
         if self._ticking:
             self.set_interval(CLOCK_TICK, self.tick)
+
+    def _take_dropped(self, path: Path) -> None:
+        """Upload a file that was dropped into the page, if the screen shows where to."""
+        take = getattr(self.front, "take_dropped", None)
+        if take is not None:
+            take(path)
+        else:
+            text = f"{path.name} was dropped: open a directory of a sandbox to upload it to, and drop it there"
+            self.services.notifier.notify(text, "warning")
 
     async def _open_sandbox(self, sandbox_id: str) -> None:
         """Open the sandbox of the command line once the fleet is known, unless the user went elsewhere meanwhile."""
@@ -234,7 +249,12 @@ class SandtuiApp(App[None]):
             from sandtui.ui.composition import close_databases
 
             services = self.services
-            for step in (services.transfers.end(), services.platform.stop(), services.recordings.end_all()):
+            for step in (
+                services.web_page.stop(),
+                services.transfers.end(),
+                services.platform.stop(),
+                services.recordings.end_all(),
+            ):
                 await self.shutdown.bounded(step)
             close_databases(services)
         self.shutdown.begin_final()
@@ -371,14 +391,14 @@ class SandtuiApp(App[None]):
     def on_notify(self, event: Notify) -> None:
         """Count equal notifications instead of repeating them."""
         event.prevent_default()
-        add_notification(self._notifications, event.notification)
+        add_notification(self._notifications, event.notification, self._clock)
         self._refresh_notifications()
 
     def _refresh_notifications(self) -> None:
         screen = self.screen if self.screen_stack else None
         if isinstance(screen, PromptScreen) and screen.notices is not None:
             key = self.services.key_of("app.messages") if self.is_open else ""
-            self.call_later(screen.notices.show, self._notifications, key)
+            screen.notices.show(self._notifications, key)
 
     def _prune(self, *nodes: Widget, parent: DOMNode | None = None) -> AwaitRemove:
         # A screen that was closed changes nothing in the layout of the one below.
@@ -494,6 +514,12 @@ class SandtuiApp(App[None]):
         else:
             new = services.key_of("fleet.new")
             services.notifier.refuse(f"No launch in this session ({new}, then Count > 1)", "launches")
+
+    def action_checkpoints(self) -> None:
+        self.services.navigator.go_to_checkpoints(self.front.sandboxes if self.front is not None else ())
+
+    def action_volumes(self) -> None:
+        self.services.navigator.go_to_volumes(self.front.sandboxes if self.front is not None else ())
 
     def action_refresh(self) -> None:
         self.repaint()

@@ -13,6 +13,7 @@ from sandtui.clock import Clock
 from sandtui.config.activity import SqliteActivity
 from sandtui.config.bookmarks import Bookmarks
 from sandtui.config.command_history import SqliteCommandHistory
+from sandtui.config.deaths import DeathFile
 from sandtui.config.jobs import JobFile
 from sandtui.config.journal import LaunchJournal
 from sandtui.config.paths import Paths, read_text
@@ -20,6 +21,7 @@ from sandtui.config.presets import PresetStore
 from sandtui.config.settings import Settings
 from sandtui.config.view_states import ViewStates
 from sandtui.fleet.activity.requests import RequestBook
+from sandtui.fleet.inventory.cost import use_rates
 from sandtui.fleet.inventory.preferences import Preferences
 from sandtui.fleet.inventory.refresh import Pace
 from sandtui.fleet.keymap import read_keymap
@@ -34,6 +36,7 @@ from sandtui.ui.services.context_switcher import ContextSwitcher
 from sandtui.ui.services.contexts import Contexts
 from sandtui.ui.services.drafts import Drafts
 from sandtui.ui.services.files import LocalFiles
+from sandtui.ui.services.forks import Forks
 from sandtui.ui.services.launches import Launches
 from sandtui.ui.services.notifier import Notifier
 from sandtui.ui.services.platform import ClientFactory, PlatformConnection, default_client
@@ -42,8 +45,10 @@ from sandtui.ui.services.recordings import Recordings
 from sandtui.ui.services.sandbox_actions import SandboxActions
 from sandtui.ui.services.terminal import TerminalLender
 from sandtui.ui.services.transfers import Transfers
+from sandtui.ui.services.web_page import WebPage
 from sandtui.ui.services.work import Work
 from sandtui.ui.startup import StartupOptions
+from sandtui.web.channel import inherited
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +72,37 @@ def make_services(
     clock = overrides.clock
     settings = options.settings or Settings()
     keymap = read_keymap(settings.keys)
+    use_rates(settings.cost.rates)
     app.set_keymap(textual_keymap(keymap))
     key_to = partial(key_of, keymap=keymap)
-    job_file = JobFile(paths.jobs)
+    job_file, deaths = JobFile(paths.jobs), DeathFile(paths.deaths)
     work = Work(app, is_ending)
     notifier = Notifier(app, clock, SqliteActivity(paths.activity), RequestBook(clock))
     platform = PlatformConnection(
-        app, clock, work, notifier, options.connect, overrides.make_client or default_client, overrides.pace, job_file
+        app,
+        clock,
+        work,
+        notifier,
+        options.connect,
+        overrides.make_client or default_client,
+        overrides.pace,
+        job_file,
+        paths.leases,
+        deaths,
     )
     pages = LazyPages(app)
     navigator = Navigator(app, pages, key_to, notifier, platform)
-    clipboard, files = Clipboard(app, work, notifier), LocalFiles(work, notifier)
-    contexts = Contexts(app, platform)
+    page = WebPage(inherited())
+    notifier.announced.subscribe(lambda text, is_urgent: page.announce(text, urgent=is_urgent))
+    clipboard, files = Clipboard(app, work, notifier, page), LocalFiles(work, notifier, confined=options.confined)
+    contexts = Contexts(app, platform, confined=options.confined)
     journal = LaunchJournal(paths.journal)
     launches = Launches(app, clock, journal, work, notifier, platform, navigator, contexts)
     transfers = Transfers(app, paths, key_to, work, notifier, platform)
+    transfers.downloaded.subscribe(page.offer)
     running = RunningWork(work, platform, launches, transfers)
-    bulk = BulkActions(app, clock, keymap, work, notifier, platform, contexts, clipboard, files, navigator)
+    forks = Forks(app, notifier, launches)
+    bulk = BulkActions(app, clock, keymap, work, notifier, platform, contexts, clipboard, files, navigator, forks)
     services = Services(
         clock=clock,
         paths=paths,
@@ -94,19 +113,21 @@ def make_services(
         presets=PresetStore(paths.presets),
         command_history=SqliteCommandHistory(paths.commands),
         job_file=job_file,
+        deaths=deaths,
         bookmarks=Bookmarks(read_text(paths.bookmarks), partial(files.keep, paths.bookmarks)),
         drafts=Drafts(paths, work),
         work=work,
         notifier=notifier,
         platform=platform,
         navigator=navigator,
+        web_page=page,
         clipboard=clipboard,
         files=files,
         recordings=Recordings(app, clock, paths.recordings, work, notifier),
-        terminal=TerminalLender(app, work, notifier),
+        terminal=TerminalLender(app, work, notifier, confined=options.confined),
         contexts=contexts,
         bulk=bulk,
-        sandboxes=SandboxActions(platform, navigator, bulk, notifier),
+        sandboxes=SandboxActions(platform, navigator, bulk, notifier, forks),
         launches=launches,
         transfers=transfers,
         switcher=ContextSwitcher(
@@ -137,3 +158,4 @@ def close_databases(services: Services) -> None:
     services.notifier.keep_requests()
     services.notifier.activity.close()
     services.job_file.close()
+    services.deaths.close()

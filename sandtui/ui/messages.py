@@ -64,6 +64,14 @@ class ImagesKnown(Message, bubble=False):
 
 
 @dataclass
+class ChoicesKnown(Message, bubble=False):
+    """What the platform offers for a field of the create form."""
+
+    field: str
+    values: list[str]
+
+
+@dataclass
 class LaunchChanged(Message, bubble=False):
     """A launch has ended."""
 
@@ -76,6 +84,11 @@ class TransfersChanged(Message, bubble=False):
 @dataclass
 class ExposuresArrived(Message, bubble=False):
     """The exposed ports were fetched."""
+
+
+@dataclass
+class NetworksArrived(Message, bubble=False):
+    """The LAN networks were fetched."""
 
 
 @dataclass

@@ -8,7 +8,9 @@ from typing import Any, Protocol, cast
 from textual.app import App
 from textual.screen import Screen
 
-from sandtui.client import Sandbox
+from sandtui.client import Sandbox, SandboxCheckpoint
+from sandtui.fleet.checkpoints.forks import source_of
+from sandtui.fleet.checkpoints.sides import Side
 from sandtui.fleet.commands.fanout import FanOut
 from sandtui.fleet.creation.launch import Launch
 from sandtui.fleet.inventory.row import Row
@@ -86,6 +88,9 @@ class Pages(Protocol):
     def logs(self, sandbox_ids: Sequence[str]) -> Screen[None]: ...
     def create(self, like: Sandbox | None) -> Screen[None]: ...
     def launch(self, launch: Launch) -> Screen[None]: ...
+    def checkpoints(self, sandbox_ids: Sequence[str]) -> Screen[None]: ...
+    def volumes(self, sandbox_ids: Sequence[str]) -> Screen[None]: ...
+    def comparison(self, before: Side, after: Side) -> Screen[None]: ...
     def activity(self) -> Screen[None]: ...
     def attach_shell(self, sandbox_id: str) -> None: ...
     def is_page(self, screen: Screen[Any]) -> bool: ...
@@ -235,6 +240,16 @@ class Navigator:
         if not self._go_back_to("launch"):
             self.open_launch(launch)
 
+    def go_to_checkpoints(self, sandbox_ids: Sequence[str]) -> None:
+        """Go to the tree of checkpoints; the cursor is on the first of these sandboxes."""
+        if not self._go_back_to("checkpoints") and self._platform.session is not None:
+            self._app.push_screen(self._pages.checkpoints(sandbox_ids))
+
+    def go_to_volumes(self, sandbox_ids: Sequence[str]) -> None:
+        """Go to the volumes; these sandboxes are offered first to publish from."""
+        if not self._go_back_to("volumes") and self._platform.session is not None:
+            self._app.push_screen(self._pages.volumes(sandbox_ids))
+
     def shows(self, scope: str) -> bool:
         """Whether the current screen is the one that a number key goes to."""
         return self._pages.is_numbered(self._app.screen, scope)
@@ -323,8 +338,20 @@ class Navigator:
             return
         self._app.push_screen(self._pages.create(like))
 
+    def open_restore(self, checkpoint: SandboxCheckpoint) -> None:
+        """Open the create form for a sandbox like that of a checkpoint, with its files."""
+        session = self._platform.session
+        if session is not None:
+            row = session.store.get(checkpoint.sandbox_id)
+            source = source_of(checkpoint, row.sandbox if row is not None else None)
+            self.open_create(source.model_copy(update={"checkpoint_id": checkpoint.id}))
+
     def open_launch(self, launch: Launch) -> None:
         self._app.push_screen(self._pages.launch(launch))
+
+    def open_comparison(self, before: Side, after: Side) -> None:
+        """Compare the files of two sandboxes or checkpoints."""
+        self._app.push_screen(self._pages.comparison(before, after))
 
     def open_activity(self) -> None:
         self._app.push_screen(self._pages.activity())

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from sandtui.client import Sandbox
+    from sandtui.fleet.checkpoints.sides import Side
     from sandtui.fleet.commands.fanout import FanOut
     from sandtui.fleet.creation.launch import Launch
     from sandtui.fleet.inventory.row import Row
@@ -94,6 +95,21 @@ class LazyPages:
 
         return LaunchScreen(self.services, launch)
 
+    def checkpoints(self, sandbox_ids: Sequence[str]) -> Screen[None]:
+        from sandtui.ui.checkpoints.screen import CheckpointsScreen
+
+        return CheckpointsScreen(self.services, sandbox_ids)
+
+    def volumes(self, sandbox_ids: Sequence[str]) -> Screen[None]:
+        from sandtui.ui.volumes.screen import VolumesScreen
+
+        return VolumesScreen(self.services, sandbox_ids)
+
+    def comparison(self, before: Side, after: Side) -> Screen[None]:
+        from sandtui.ui.checkpoints.compare_screen import CompareScreen
+
+        return CompareScreen(self.services, before, after)
+
     def activity(self) -> Screen[None]:
         from sandtui.ui.activity.screen import ActivityScreen
 
@@ -119,6 +135,8 @@ def load_all() -> None:
     """Import all screens and SSH, in a thread, so that the first key that needs one does not wait."""
     import sandtui.fleet.ports.link
     import sandtui.ui.activity.screen
+    import sandtui.ui.checkpoints.compare_screen
+    import sandtui.ui.checkpoints.screen
     import sandtui.ui.commands.console_screen
     import sandtui.ui.commands.fanout_screen
     import sandtui.ui.creation.launch_screen
@@ -131,5 +149,6 @@ def load_all() -> None:
     import sandtui.ui.logs.screen
     import sandtui.ui.ports.screen
     import sandtui.ui.recordings.screen
-    import sandtui.ui.shells.screen  # noqa: F401
+    import sandtui.ui.shells.screen
+    import sandtui.ui.volumes.screen  # noqa: F401
     from sandtui.client.toolkit import SSHChannel  # noqa: F401 - imports asyncssh

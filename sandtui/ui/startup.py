@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 class StartupOptions:
     """The options of the dashboard. ``connect`` connects to the platform, ``connect_to`` to that of another context.
 
+    A ``confined`` dashboard starts no programs and neither shows nor writes files of this machine.
     ``context`` is the name of the first context, if it is one of ``contexts``. ``sandbox_id`` is the sandbox to open.
     """
 
@@ -29,6 +30,7 @@ class StartupOptions:
     connect_to: ConnectTo | None = None
     context: str = ""
     sandbox_id: str = ""
+    confined: bool = False
 
 
 class StartupError(Exception):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from urllib.parse import quote
 
 _RESERVED = "%:/?#[]@!&()*+,;=-._~"
@@ -48,7 +49,19 @@ def open_page(command: Sequence[str], url: str) -> None:
         OSError: it cannot be started.
         ValueError: not the URL of a web page.
     """
-    url = encoded(url)
+    _start([*command, encoded(url)])
+
+
+def open_file(command: Sequence[str], path: Path) -> None:
+    """Start the command on a page that is a local file.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    _start([*command, str(path)])
+
+
+def _start(command: Sequence[str]) -> None:
     null = subprocess.DEVNULL
-    process = subprocess.Popen([*command, url], stdin=null, stdout=null, stderr=null, start_new_session=True)  # noqa: S603
+    process = subprocess.Popen(command, stdin=null, stdout=null, stderr=null, start_new_session=True)  # noqa: S603
     threading.Thread(target=process.wait, name="browser", daemon=True).start()

@@ -31,6 +31,7 @@ BENCHES = {
     "fleet": "The table of the fleet beside DataTable",
     "fleet_live": "The fleet in a terminal",
     "keys": "From a key to the first and the last paint",
+    "web": "The dashboard in a browser",
     "terminal": "The shell's emulation",
     "files": "Files beside curl, the SDK and tar",
     "fanout": "One command in many sandboxes",

@@ -23,7 +23,7 @@ def planned(sandtui, *words):
 
 
 def test_every_field_of_the_form_has_an_option():
-    assert {*FLAGS, *LISTED} == set(BY_ID)
+    assert {*FLAGS, *LISTED, "checkpoint_id", "volumes"} == set(BY_ID)
     for field in BY_ID:
         assert option_of(field).startswith("--")
         read(["create", option_of(field), "x"])

@@ -36,6 +36,7 @@ COMMANDS = {
     "rm": ["x", "--yes"],
     "wait": ["x"],
     "view": [],
+    "web": [],
     "events": [],
     "open": ["x"],
     "fork": ["x"],
@@ -43,10 +44,27 @@ COMMANDS = {
     "checkpoint ls": [],
     "checkpoint rm": ["c"],
     "diff": ["x", "y"],
+    "network create": ["n"],
+    "network ls": [],
+    "network get": ["n"],
+    "network rules": ["n", "*->*"],
+    "network join": ["n", "x"],
+    "network leave": ["n", "x"],
+    "network rm": ["n"],
     "volume create": ["v"],
     "volume ls": [],
     "volume rm": ["v"],
     "volume publish": ["x", "v"],
+    "image build": ["n"],
+    "image ls": [],
+    "image transfer": ["n"],
+    "image update": ["n", "--public"],
+    "image cancel": ["b"],
+    "image rm": ["n"],
+    "lease": ["run=1"],
+    "reap": [],
+    "cost": [],
+    "why": [],
     "version": [],
     "logs": ["x"],
     "top": [],
@@ -72,13 +90,18 @@ COMMANDS = {
 }
 """Every subcommand with the least that it wants."""
 
-TAILS = {"run": ["--", "tool", "--local", "--profile", "nope", "--log"]}
+TAILS = {
+    "lease": ["--", "tool"],
+    "run": ["--", "tool", "--local", "--profile", "nope", "--log"],
+}
 """What belongs to another program, and must stay as it is."""
 
 JOBS = {"jobs start", "jobs ls", "jobs logs", "jobs stop"}
 CHANGING = {
     *JOBS, "checkpoint rm", "checkpoint take", "cp", "create", "diff", "exec", "fork", "forward", "ports expose",
     "ports rm", "rm", "run", "shell", "sync", "top", "volume create", "volume publish", "volume rm",
+    "network create", "network join", "network leave", "network rm", "network rules",
+    "image build", "image transfer", "image update", "image cancel", "image rm", "reap",
 }  # fmt: skip
 CONNECTING = {
     *CHANGING,
@@ -92,11 +115,16 @@ CONNECTING = {
     "ps",
     "view",
     "volume ls",
+    "network get",
+    "network ls",
+    "image ls",
+    "cost",
+    "why",
     "wait",
 }
 TAKES = {
     **dict.fromkeys(COMMANDS, frozenset[str]()),
-    **dict.fromkeys(["", "doctor", *CONNECTING], frozenset({"local", "profile", "read_only"})),
+    **dict.fromkeys(["", "doctor", "web", *CONNECTING], frozenset({"local", "profile", "read_only"})),
     "demo": frozenset({"read_only"}),
 }
 FLAGS = {

@@ -56,10 +56,22 @@ COMMANDS = {
     "checkpoint rm": ["checkpoint", "rm", "c"],
     "checkpoint rm of a sandbox": ["checkpoint", "rm", "--sandbox", "x", "--yes"],
     "diff": ["diff", "x", "c", "/"],
+    "network create": ["network", "create", "n", "*->*"],
+    "network ls": ["network", "ls"],
+    "network get": ["network", "get", "n"],
+    "network rules": ["network", "rules", "n", "*->*"],
+    "network join": ["network", "join", "n", "x"],
+    "network leave": ["network", "leave", "n", "x"],
+    "network rm": ["network", "rm", "n"],
     "volume create": ["volume", "create", "v"],
     "volume ls": ["volume", "ls"],
     "volume rm": ["volume", "rm", "v"],
     "volume publish": ["volume", "publish", "x", "v"],
+    "image ls": ["image", "ls"],
+    "image transfer": ["image", "transfer", "i"],
+    "image update": ["image", "update", "i:1", "--public"],
+    "image cancel": ["image", "cancel", "b"],
+    "image rm": ["image", "rm", "i:1"],
     "doctor": ["doctor"],
 }
 
@@ -136,9 +148,10 @@ def test_no_command_prints_what_a_terminal_obeys(platform, command, answer, caps
     assert is_plain(said.out + said.err), (said.out, said.err)
     assert "\nsandtui: all is well" not in said.err, "the platform can't speak for us"
     listing = command.startswith(("ls", "ports ls", "checkpoint ls")) and answer == "rows"
-    listing = listing or (command == "volume ls" and ANSWERS[answer][0] == 200)  # an object without rows has none
+    # An object without rows has none.
+    listing = listing or (command in ("volume ls", "image ls", "network ls") and ANSWERS[answer][0] == 200)
     # Whatever a platform answers to a deletion with 200, it has deleted.
-    deleted = command in ("checkpoint rm", "volume rm") and ANSWERS[answer][0] == 200
+    deleted = command in ("checkpoint rm", "volume rm", "image rm") and ANSWERS[answer][0] == 200
     assert code != 0 or command == "doctor" or listing or deleted
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from sandtui.client import CreateSandboxRequest
 from sandtui.config.journal import LaunchJournal
-from sandtui.config.owners import OwnerProcess, Owners, Standing, owners_beside, process_start, process_start_by_ps
+from sandtui.config.owners import OwnerProcess, Owners, Standing, owners_beside
+from sandtui.processes import process_start, process_start_by_ps
 from tests.config.stores import STORES, Launches
 
 PROGRAM = """

@@ -48,6 +48,7 @@ KEYS = {
     "tab": "\t",
     "up": "\x1b[A",
     "down": "\x1b[B",
+    "pagedown": "\x1b[6~",
     "ctrl+c": "\x03",
     "ctrl+n": "\x0e",
     "ctrl+q": "\x11",

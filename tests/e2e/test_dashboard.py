@@ -41,7 +41,7 @@ async def test_create_exec_and_delete_by_keys(remote, columns, lines):
         await terminal.until("live")
         await terminal.press("n")
         await terminal.until("New sandbox")
-        await terminal.press(*name, "tab", "tab", "tab", *f"e2e size={columns}", "ctrl+s")
+        await terminal.press(*name, "tab", "tab", "tab", "tab", *f"e2e size={columns}", "ctrl+s")
         await terminal.until("Created")
         # The form's own footer says f1: only the fleet's says enter.
         await terminal.until(at_fleet)
@@ -220,7 +220,7 @@ async def test_a_launch_that_was_killed_is_offered_again_and_makes_nothing_twice
             await terminal.until("No sandboxes yet")
             await terminal.press("n")
             await terminal.until("New sandbox")
-            await terminal.press(*"killed", "tab", "tab", "tab", "tab", *"30")
+            await terminal.press(*"killed", "tab", "tab", "tab", "tab", "tab", *"30")
             await terminal.until("create 30 sandboxes")
             await terminal.press("ctrl+s")
             await terminal.until("starting")
@@ -251,7 +251,7 @@ async def test_a_shell_takes_the_terminal_and_gives_it_back(remote, kind):
         await terminal.until("live")
         await terminal.press("n")
         await terminal.until("New sandbox")
-        await terminal.press(*f"shell-{kind}", *(["tab"] * 15))
+        await terminal.press(*f"shell-{kind}", *(["tab"] * 17))
         await terminal.press(*kind, "ctrl+s")
         await terminal.until("Created")
         # The form's own footer says f1: only the fleet's says enter.

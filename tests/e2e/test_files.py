@@ -22,7 +22,7 @@ async def open_files(terminal, name: str) -> None:
     await terminal.press(*name, "enter")
     await terminal.until(lambda text: lists(RUNNING, name)(text) and "? help" in text)
     await terminal.press("f")
-    await terminal.until(lambda text: "Transfers" in text and "/workspace" in text and "ago" in text)
+    await terminal.until(lambda text: "ransfers" in text and "/workspace" in text and "ago" in text)
 
 
 async def test_files_go_there_are_edited_and_a_killed_queue_continues(remote, tmp_path, monkeypatch):

@@ -17,17 +17,18 @@ NAMES = {
     "B": {"web", "browse"},
     "C": {"copy"},
     "D": {"delete", "unexpose"},
+    "F": {"fork"},
     "H": {"clear", "forget"},
     "I": {"invert"},
-    "K": {"cancel", "stop", "close_tab"},
+    "K": {"cancel", "stop", "close_tab", "reap"},
     "L": {"logs"},
     "M": {"rename"},
-    "N": {"clone", "forward", "previous_hit"},
+    "N": {"clone", "forward", "previous_hit", "restore"},
     "R": {"recordings"},
     "S": {"whole_shell"},
     "U": {"again", "retry", "rerun"},
     "V": {"range"},
-    "W": {"save", "record"},
+    "W": {"save", "record", "publish"},
     "X": {"fan_outs"},
     "Y": {"copy_more", "copy_output", "copy_answer", "copy_curl"},
     "Z": {"fold", "fold_all"},
@@ -40,7 +41,7 @@ NAMES = {
     "i": {"type"},
     "l": {"logs"},
     "m": {"many", "copy_as"},
-    "n": {"new", "expose", "mkdir", "next_hit"},
+    "n": {"new", "expose", "mkdir", "next_hit", "take"},
     "o": {"sort"},
     "O": {"reverse"},
     "p": {"ports"},
@@ -102,7 +103,7 @@ def test_matches_are_only_in_texts():
 
 def test_capitals_and_signs_change_and_small_letters_do_not():
     """Small letters that change something only open a form, a field or a question for it."""
-    asks = {"new", "exec", "shell", "edit", "egress", "many", "copy_as", "expose", "mkdir", "targets"}
+    asks = {"new", "exec", "shell", "edit", "egress", "many", "copy_as", "expose", "mkdir", "targets", "take"}
     for action in ACTIONS:
         small = any(len(key) == 1 and key.islower() for key in action.keys)
         if action.dangerous and small:
@@ -117,6 +118,8 @@ def test_number_keys_go_to_screens_from_anywhere():
         "3": "app.files",
         "4": "app.ports",
         "5": "app.messages",
+        "7": "app.checkpoints",
+        "8": "app.volumes",
         "6": "app.launches",
     }
 

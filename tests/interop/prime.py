@@ -222,6 +222,26 @@ def network(prime: Prime) -> None:
 
 
 @case
+def lan(prime: Prime) -> None:
+    if not prime.has("network"):
+        return
+    made = prime("sandbox", "network", "create", "lab", "--rule", "tag:web->tag:db@5432", "--output", "json")
+    network = json.loads(made)["id"]
+    prime("sandbox", "network", "list", text="tag:web->tag:db@5432")
+    box = prime.create("lan")
+    prime("sandbox", "network", "add", network, box, "--tag", "db", text=f"{box}.sandbox.internal")
+    shown = prime("sandbox", "network", "get", network)
+    assert box in shown and "db" in shown and "yes" in shown, shown
+    prime("sandbox", "network", "rules", network, "--rule", "internet->tag:db@8080", text="internet->tag:db@8080")
+    prime("sandbox", "network", "rules", network, "--rule", "10.0.0.0/8->*", code=1, text="must be * or tag:NAME")
+    prime("sandbox", "network", "remove", network, box, text="Removed")
+    prime("sandbox", "network", "get", network, text="No members.")
+    prime("sandbox", "network", "delete", network, "--yes", text="Deleted")
+    prime("sandbox", "network", "get", network, code=1, text="not found")
+    prime("sandbox", "delete", box, "--yes")
+
+
+@case
 def checkpoints(prime: Prime) -> None:
     if not prime.has("checkpoint"):
         return

@@ -1,9 +1,11 @@
 """Copies of trees and images, without a sandbox: by an ordinary user too, and onto a disk that is full."""
 
+import mmap
 import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -186,3 +188,112 @@ def test_owners_lists_and_capabilities_move_to_the_new_users(tmp_path: Path) -> 
         assert struct.pack("<I", old + 5) not in raw.read_bytes()
     ask(f"ea_get -f {tmp_path / 'cap'} file-3 security.capability")
     assert struct.unpack("<6I", (tmp_path / "cap").read_bytes())[5] == new
+
+
+def listing(top: Path) -> dict[str, tuple[object, ...]]:
+    """Return everything that a copy must have in common with its source."""
+    names: dict[int, list[str]] = {}
+    paths = sorted(top.rglob("*"))
+    for path in paths:
+        names.setdefault(path.lstat().st_ino, []).append(str(path.relative_to(top)))
+    found: dict[str, tuple[object, ...]] = {}
+    for path in paths:
+        here, content = path.lstat(), None
+        if path.is_symlink():
+            content = str(path.readlink()).encode()
+        elif path.is_file():
+            content = path.read_bytes()
+        owner = (here.st_uid, here.st_gid)
+        found[str(path.relative_to(top))] = (here.st_mode, owner, here.st_mtime_ns, content, names[here.st_ino])
+    return found
+
+
+def change_everything(top: Path) -> None:
+    """Change a tree in ways that times and sizes alone do not show."""
+    times = (top / "same").stat()
+    (top / "same").write_bytes(b"other")
+    os.utime(top / "same", ns=(times.st_atime_ns, times.st_mtime_ns))
+    (top / "sub" / "gone").unlink()
+    (top / "folder").rename(top / "sub" / "moved")
+    (top / "file").unlink()
+    (top / "file").mkdir()
+    (top / "file" / "new").write_text("new")
+    shutil.rmtree(top / "tree")
+    (top / "tree").write_text("a file now")
+    (top / "two").unlink()
+    os.link(top / "one", top / "three")
+    (top / "one").chmod(0o600)
+    (top / "a").rename(top / "c"), (top / "b").rename(top / "a"), (top / "c").rename(top / "b")
+    (top / "to").unlink()
+    (top / "to").symlink_to("elsewhere")
+
+
+def prepared(top: Path) -> None:
+    for name in ("sub", "folder/in", "tree/deep/er"):
+        (top / name).mkdir(parents=True)
+    for name in ("same", "sub/gone", "sub/stays", "folder/in/x", "file", "tree/deep/er/y", "one", "a", "b", "mapped"):
+        (top / name).write_text(name[-5:].rjust(5))
+    os.link(top / "one", top / "two")
+    (top / "to").symlink_to("one")
+
+
+@pytest.mark.parametrize("moment", ["between", "after"])
+def test_a_copy_in_stages_misses_no_change(tmp_path: Path, moment: str) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    prepared(source)
+    copy = trees.StagedCopy(str(source), str(target), 0)
+    passes = []
+
+    def sync() -> None:
+        os.sync()
+        passes.append(len(passes))
+        if moment == "between" and len(passes) == 2:
+            change_everything(source)
+
+    with (source / "mapped").open("r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+        memory[0:1] = b"1"
+        copy.prepare(sync)
+        # Without a system call, and of a page that is not clean, perhaps.
+        memory[0:1] = b"2"
+        if moment == "after":
+            change_everything(source)
+        memory.flush()
+        assert copy.complete() > 0
+    assert passes == [0, 1]
+    assert listing(target) == listing(source)
+    assert (target / "mapped").read_bytes()[:1] == b"2"
+    assert not (target / ".sandtui-links").exists()
+
+
+def test_a_copy_in_stages_of_a_tree_that_never_rests(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    prepared(source)
+    for number in range(400):
+        (source / f"many-{number}").write_bytes(os.urandom(3000))
+    over = threading.Event()
+
+    def churn() -> None:
+        number = 0
+        while not over.is_set():
+            number += 1
+            here = source / f"churn-{number % 7}"
+            shutil.rmtree(here, ignore_errors=True)
+            (here / "in").mkdir(parents=True, exist_ok=True)
+            (here / "in" / "file").write_bytes(b"%d" % number)
+            os.link(here / "in" / "file", here / f"link-{number}")
+            (here / "in").rename(source / f"moved-{number % 5}-{number}")
+            shutil.rmtree(source / f"moved-{number % 5}-{number}", ignore_errors=True)
+            (source / f"many-{number % 400}").write_bytes(b"%d" % number)
+
+    thread = threading.Thread(target=churn)
+    thread.start()
+    try:
+        copy = trees.StagedCopy(str(source), str(target), 0)
+        copy.prepare(lambda: None)
+    finally:
+        over.set()
+        thread.join()
+    copy.complete()
+    assert listing(target) == listing(source)
+    trees.clear(str(target))
+    assert list(target.iterdir()) == []

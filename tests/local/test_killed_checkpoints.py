@@ -104,3 +104,40 @@ async def test_a_copier_that_is_killed(state_dir: Path, tmp_path: Path) -> None:
         while list((state_dir / "checkpoints").iterdir()):
             assert time.monotonic() < end
             time.sleep(0.01)
+
+
+@pytest.mark.parametrize("count", [1, 5], ids=["restore", "fork"])
+@pytest.mark.parametrize("delay", [0.0, 0.05, 0.12, 0.25])
+async def test_a_platform_killed_while_it_restores(state_dir: Path, tmp_path: Path, count: int, delay: float) -> None:
+    """Each new sandbox has all files or is none, and of those that are none nothing is left."""
+    await namespaces_work(tmp_path, mapped=os.geteuid() == 0)
+    with serving(state_dir) as (process, client, _):
+        box = running(client)
+        execute(client, box, DATA)
+        taken = client.post(f"/sandbox/{box}/checkpoints").json()["id"]
+        assert finished(client, taken)["state"] == "DURABLE"
+        body = {"name": "copy", "checkpoint_id": taken, "vm": True}
+        made = [client.post("/sandbox", json=body).json()["id"] for _ in range(count)]
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    with serving(state_dir) as (_, client, _):
+        end = time.monotonic() + GIVE_UP_SECONDS
+        rows = [client.get(f"/sandbox/{one}").json() for one in made]
+        while any(row["status"] in ("PENDING", "PROVISIONING") for row in rows):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+            rows = [client.get(f"/sandbox/{one}").json() for one in made]
+        whole = execute(client, box, "sha256sum < /data/large")["stdout"]
+        live = [row["id"] for row in rows if row["status"] == "RUNNING"]
+        assert live or delay > 0
+        for one in live:
+            assert execute(client, one, "sha256sum < /data/large")["stdout"] == whole
+        while {path.name for path in (state_dir / "sandboxes").iterdir()} != {box, *live} or copiers(state_dir):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        for one in (box, *live):
+            client.delete(f"/sandbox/{one}")
+    mounts = Path("/proc/self/mountinfo").read_text()
+    assert str(state_dir.resolve()) not in mounts
+    assert [path.name for path in (state_dir / "checkpoints").iterdir()] == [taken]

@@ -360,7 +360,9 @@ def test_every_start_of_an_interpreter_says_what_it_does_not_import() -> None:
     """A child that is added later must be started the same way."""
     package = Path(service.__file__).resolve().parent.parent
     known = {
+        "cli/web.py": "-P",
         "local/interpreter.py": "-P",
+        "local/control/builds.py": "-I",
         "local/drivers/checkpoints.py": "-I",
         "local/drivers/launcher.py": "-I",
         "local/drivers/machine_python.py": "-I",

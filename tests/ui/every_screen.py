@@ -9,11 +9,14 @@ from textual.pilot import Pilot
 
 from sandtui.client import CreateSandboxRequest
 from sandtui.fleet.actions import BY_ID
+from sandtui.fleet.checkpoints.sides import Side
 from sandtui.fleet.creation.launch_plan import LaunchPlan
 from sandtui.fleet.files.preview import FileReader
 from sandtui.fleet.recordings.player import Player
 from sandtui.fleet.shells import ShellState
 from sandtui.ui.activity.screen import ActivityScreen
+from sandtui.ui.checkpoints.compare_screen import CompareScreen
+from sandtui.ui.checkpoints.screen import CheckpointsScreen
 from sandtui.ui.commands.console_screen import ConsoleScreen
 from sandtui.ui.commands.fanout_screen import FanOutScreen
 from sandtui.ui.creation.launch_screen import LaunchScreen
@@ -28,6 +31,7 @@ from sandtui.ui.ports.screen import PortsScreen
 from sandtui.ui.recordings.player_screen import PlayerScreen
 from sandtui.ui.recordings.screen import RecordingsScreen
 from sandtui.ui.shells.screen import ShellScreen
+from sandtui.ui.volumes.screen import VolumesScreen
 from tests.fleet.shells.channels import ScriptedOpener
 from tests.ui.recordings.test_recordings import RECORDED
 from tests.ui.world import World, settled, until
@@ -109,6 +113,19 @@ async def launch(pilot: Pilot[None], app: World) -> None:
     await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
 
 
+async def checkpoints(pilot: Pilot[None], app: World) -> None:
+    app.services.navigator.go_to_checkpoints(running(app)[:1])
+
+
+async def volumes(pilot: Pilot[None], app: World) -> None:
+    app.services.navigator.go_to_volumes(running(app)[:1])
+
+
+async def compare(pilot: Pilot[None], app: World) -> None:
+    first, second = (Side(each, each) for each in running(app)[:2])
+    app.services.navigator.open_comparison(first, second)
+
+
 async def activity(pilot: Pilot[None], app: World) -> None:
     app.action_messages()
 
@@ -129,6 +146,9 @@ EVERY_SCREEN: dict[type, Opener] = {
     CreateScreen: create,
     LaunchScreen: launch,
     ActivityScreen: activity,
+    CheckpointsScreen: checkpoints,
+    CompareScreen: compare,
+    VolumesScreen: volumes,
 }
 """How each screen is opened, on a fleet that is shown."""
 

@@ -19,7 +19,7 @@ from tests.probes import text_of_all
 from tests.ui.world import World, settled, stop_blinking, until
 
 UP, DOWN, RIGHT, LEFT, BACKTAB, ESC, DEL = "\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D", "\x1b[Z", "\x1b", "\x7f"
-WORDS = ["a", "b", "x", "n", "q", "7", "-", " ", "#", "run=4", "é", "中"]
+WORDS = ["a", "b", "x", "n", "q", "9", "-", " ", "#", "run=4", "é", "中"]
 EDITING = [*WORDS, DEL, LEFT, RIGHT, "\x01", "\x05", "\x0b", "\x17", "\x1b[3~", "\x1b[H", "\x1b[F"]
 
 SCREENS = {

@@ -13,6 +13,7 @@ from sandtui.fleet.files.names import FilesError
 from sandtui.fleet.inventory.bulk import BulkResult, BulkRun
 from sandtui.fleet.jobs.log_window import Growth, LogWindow
 from sandtui.fleet.transfers.model import TransferState
+from sandtui.ui.checkpoints.compare_screen import CompareScreen
 from sandtui.ui.creation.screen import CreateScreen
 from sandtui.ui.dialogs.bulk import BulkDialog
 from sandtui.ui.files.preview import PreviewScreen
@@ -24,11 +25,14 @@ from sandtui.ui.recordings.screen import RecordingsScreen
 from sandtui.ui.services.transfers import Transfers
 from tests.probes import strips, text_of
 from tests.ui import test_snapshots
+from tests.ui.checkpoints import test_tree_screen
 from tests.ui.commands import test_console, test_fanout
+from tests.ui.every_screen import EVERY_SCREEN
 from tests.ui.files import test_files
 from tests.ui.jobs import test_jobs
 from tests.ui.recordings import test_recordings
 from tests.ui.shells import test_shell
+from tests.ui.volumes import test_volumes
 from tests.ui.world import World, settled, stop_blinking, until
 
 DETACH_KEY = "ctrl+right_square_bracket"
@@ -315,6 +319,37 @@ async def _(pilot):
     await until(pilot, lambda: not launch.running)
 
 
+# Checkpoints
+
+
+@state("checkpoints", "checkpoints", fleet=0)
+async def _(pilot):
+    await test_tree_screen.opened(pilot)
+
+
+@state("checkpoints, none", "checkpoints", fleet=0)
+async def _(pilot):
+    await test_tree_screen.opened(pilot, (), ())
+
+
+@state("volumes", "volumes")
+async def _(pilot):
+    await test_volumes.opened(pilot, ("data", "models"))
+
+
+@state("volumes, none", "volumes")
+async def _(pilot):
+    await test_volumes.opened(pilot, names=())
+
+
+@state("compare", "compare")
+async def _(pilot):
+    app = await settled(pilot)
+    await EVERY_SCREEN[CompareScreen](pilot, app)
+    await front(pilot, CompareScreen)
+    await until(pilot, lambda: not app.screen.is_comparing)
+
+
 # Reading
 
 
@@ -413,7 +448,7 @@ async def _(pilot):
 @state("create, with errors", "create")
 async def _(pilot):
     await settled(pilot)
-    await pilot.press("n", *(["tab"] * 7), *"99", "ctrl+s")
+    await pilot.press("n", *(["tab"] * 8), *"99", "ctrl+s")
     await front(pilot, CreateScreen)
 
 
@@ -421,7 +456,16 @@ async def _(pilot):
 
 STEPS_BACK = ("submit", "back", "close", "leave")
 QUITS = {"app.quit", "fleet.quit"}
-ASKS_ANEW = {"app.refresh", "recordings.reload", "files.reload", "ports.probe", "log.reload"}
+ASKS_ANEW = {
+    "app.refresh",
+    "recordings.reload",
+    "files.reload",
+    "ports.probe",
+    "log.reload",
+    "checkpoints.reload",
+    "volumes.reload",
+    "compare.reload",
+}
 TERMINALS = {"terminal.out", "terminal.again"}
 """Keys while a shell has all keys; the shell's own tests press them."""
 

@@ -93,6 +93,7 @@ def fire(app, screen):
         messages.LaunchChanged(),
         messages.ExposuresArrived(),
         messages.JobsChanged(),
+        messages.NetworksArrived(),
     ):
         app.services.platform.broadcast(message)
     error = APIError("no")
@@ -100,6 +101,7 @@ def fire(app, screen):
         messages.CreateFinished(None, error),
         messages.ImageChecked("python", accessible=None, details=""),
         messages.ImagesKnown(["python"]),
+        messages.ChoicesKnown("volumes", ["data"]),
         messages.UsageArrived(None, error),
         messages.LogArrived(row.id, ["a line"]),
         messages.LogArrived(row.id, [], error),

@@ -93,6 +93,8 @@ CASES = {
                   "Exposed ports not loaded", "ports.probe", "exposed"),
     "files": Case(every_screen.files, ("/exec",), "Loading files…", ("empty directory", "0 items"), "Files not loaded",
                   "files.reload", "items"),
+    "volumes": Case(every_screen.volumes, ("/volumes",), "Loading volumes…", ("No volumes",), "Volumes not loaded",
+                    "volumes.reload", "No volumes"),
     "log": Case(one_log, ("/logs",), "Loading log…", ("The log is empty", "0 lines"), "Log not loaded",
                 "log.reload", "platform: running"),
     # A scan, which is a command, would not find the job, which is made up, and call it lost.

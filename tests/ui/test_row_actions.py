@@ -23,6 +23,7 @@ from sandtui.ui.commands.fanout_screen import FanOutScreen
 from sandtui.ui.creation.launch_screen import LaunchScreen
 from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.dialogs.bulk import BulkDialog
+from sandtui.ui.dialogs.fork import ForkDialog
 from sandtui.ui.dialogs.plan import PlanDialog
 from sandtui.ui.files.screen import FilesScreen
 from sandtui.ui.inventory.detail_screen import DetailScreen
@@ -155,6 +156,7 @@ OPENS = {
     "l": (LogScreen, lambda screen: screen.sandbox_ids[0]),
     "f": (FilesScreen, lambda screen: screen.sandbox_ids[0]),
     "x": (ConsoleScreen, lambda screen: screen.sandbox_id),
+    "F": (ForkDialog, lambda screen: screen.sources[0].id),
     "D": (PlanDialog, lambda screen: screen.plan.rows[0].id),
 }
 
@@ -203,6 +205,38 @@ async def test_a_sandbox_that_is_gone_is_said_to_be_gone(row):
             return
         await refused(pilot, "no longer listed")
         assert app.screen is before
+
+
+@pytest.mark.parametrize("row", ["fleet", "details", "result", "launch", "activity"])
+async def test_no_hint_offers_what_an_ended_sandbox_refuses(row):
+    needs_running = {"shell", "files", "exec"}
+    async with World(fleet=0).run_test(size=(120, 36)) as pilot:
+        app = await began(pilot)
+        if row in ROWS:
+            await ROWS[row](pilot, app)
+        elif row == "details":
+            app.services.navigator.open_detail(TWO)
+            await until(pilot, lambda: isinstance(app.screen, DetailScreen))
+        else:
+            app.screen.table.move_to(TWO)
+
+        def offered():
+            return {hint.action.partition(".")[2] for hint in app.screen.offered_hints()}
+
+        assert {*needs_running, "logs"} <= offered()
+        app.services.platform.session.store.apply([sandbox(2, vm=False, status="ERROR")])
+        await until(pilot, lambda: not offered() & needs_running)
+        assert "logs" in offered()
+
+
+async def test_the_odd_answer_is_two_keys_from_its_log():
+    async with World(fleet=0).run_test(size=(80, 24)) as pilot:
+        app = await began(pilot)
+        # The last key of this is the one that leaves the prompt.
+        await ran(pilot, app)
+        await pilot.press("L")
+        await until(pilot, lambda: isinstance(app.screen, LogScreen))
+        assert [*app.screen.sandbox_ids] == [TWO]
 
 
 # Groups and marks

@@ -146,19 +146,19 @@ def test_create(snap_compare, size):
 
 @SIZES
 def test_create_with_problems(snap_compare, size):
-    picture(snap_compare, size, keys("n", *(["tab"] * 7), *"99", "tab", *"x", "ctrl+s"))
+    picture(snap_compare, size, keys("n", *(["tab"] * 8), *"99", "tab", *"x", "ctrl+s"))
 
 
 @SIZES
 def test_create_a_fleet(snap_compare, size):
-    steps = keys("n", *"roll-", "{", *"i:02", "}", *(["tab"] * 4), *"3", "tab", "tab", *"memory_gb=2,4", "enter")
+    steps = keys("n", *"roll-", "{", *"i:02", "}", *(["tab"] * 5), *"3", "tab", "tab", *"memory_gb=2,4", "enter")
     picture(snap_compare, size, steps)
 
 
 async def launch_board(pilot):
     """A launch under way, at fixed times."""
     app = await settled(pilot)
-    await pilot.press("n", *"roll", *(["tab"] * 4), *"40")
+    await pilot.press("n", *"roll", *(["tab"] * 5), *"40")
     await until(pilot, lambda: len(app.screen.plan.requests) == 40)
     await pilot.press("ctrl+s")
     await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
@@ -199,7 +199,7 @@ def test_form_as_code(snap_compare):
     picture(
         snap_compare,
         WIDE,
-        keys("n", *"abc", "tab", "tab", "tab", *"rl run=43 x", *(["tab"] * 14), *"KEY=hunter2", "ctrl+g"),
+        keys("n", *"abc", "tab", "tab", "tab", "tab", *"rl run=43 x", *(["tab"] * 15), *"KEY=hunter2", "ctrl+g"),
     )
 
 

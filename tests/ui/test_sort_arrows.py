@@ -9,7 +9,7 @@ import pytest
 from sandtui.fleet.fields import COLUMNS
 from sandtui.fleet.files.pane import ORDERS as FILE_ORDERS
 from sandtui.fleet.files.pane import Pane, in_order
-from sandtui.fleet.inventory.order import SORT_ORDERS
+from sandtui.fleet.inventory.order import ORDERS_BY_ID, SORT_ORDERS
 from sandtui.fleet.jobs.listing import ORDERS as JOB_ORDERS
 from sandtui.ui.files.entries import head_pieces
 from sandtui.ui.jobs.screen import JobsScreen
@@ -43,6 +43,7 @@ OF_ROWS: dict[str, Shown] = {
     "gpu": lambda row: (row.sandbox.gpu_count, row.sandbox.gpu_type or ""),
     "disk": lambda row: row.sandbox.disk_size_gb,
     "exit": lambda row: -1 if row.sandbox.exit_code is None else row.sandbox.exit_code,
+    "cost": lambda row: -1 if (spent := row.spent(NOW.timestamp())) is None else spent,
     "used": lambda row: -1 if row.used is None else row.used,
     "memused": lambda row: -1 if row.memory_used is None else row.memory_used,
 }
@@ -83,9 +84,11 @@ async def test_the_arrow_on_the_fleet():
         screen = app.screen
         await until(pilot, lambda: len(screen.table.visible_ids) == 24)
         store = app.services.platform.session.store
-        # The fleet starts sorted by age: the orders come round from there.
-        first = next(index for index, order in enumerate(SORT_ORDERS) if order.id == "age")
-        for order in (*SORT_ORDERS[first:], *SORT_ORDERS[:first]):
+        # The fleet starts sorted by age: the columns come round from there.
+        shown = [placed.column.id for placed in screen.table.placed]
+        assert {order.id for order in SORT_ORDERS} == {*shown}
+        first = shown.index("age")
+        for order in (ORDERS_BY_ID[each] for each in (*shown[first:], *shown[:first])):
             for key in ("O", "O"):
                 await pilot.press(key)
                 await pilot.pause()

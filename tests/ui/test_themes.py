@@ -148,8 +148,9 @@ def test_with_16_colors_only_what_needs_attention_is_bright():
         assert (255 in parts) is (ink in bright), ink
 
 
-def test_only_a_failure_has_the_color_of_one():
-    assert {status for status, style in STATUS_STYLES.items() if style.role in {"bad", "busy"}} == {"ERROR"}
+def test_only_what_needs_somebody_has_a_loud_color():
+    loud = {status: style.role for status, style in STATUS_STYLES.items() if style.role in {"bad", "busy"}}
+    assert loud == {"ERROR": "bad", "ORPHANED": "busy"}
 
 
 async def test_a_failed_sandbox_is_not_dim_among_those_that_ended_well():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ from sandtui.ui.app import SandtuiApp
 from sandtui.ui.dialogs.refusal import RefusalDialog
 from sandtui.ui.services.context_switcher import ConnectTo
 from sandtui.ui.startup import StartupOptions
+from tests.probes import text_of
 from tests.ui.stylesheets import parse_once
 
 parse_once()
@@ -36,7 +38,7 @@ NOW = datetime(2026, 11, 24, 14, 14, 30, tzinfo=UTC)
 SEED = 7
 BASE_URL = "http://127.0.0.1"
 
-PATIENCE = 60.0
+PATIENCE = float(os.environ.get("SANDTUI_TEST_PATIENCE", "60"))
 """Seconds after which a wait has failed: only an end, so it may be long for the sake of a busy machine."""
 
 Wrap = Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport]
@@ -108,7 +110,8 @@ async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
                     await pilot.pause()
                 await wait_a_turn()
     except TimeoutError:
-        raise AssertionError("the app did not get there") from None
+        shown = text_of(pilot.app)
+        raise AssertionError(f"the app did not get there; {pilot.app.screen!r} shows\n{shown}") from None
     await pilot.pause()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from pydantic_core import PydanticSerializationError
 
@@ -138,9 +139,13 @@ def batch_status(sandbox_ids: Sequence[str]) -> Call[BatchStatusReply]:
     )
 
 
+_OURS: Final = {"lan_network_id", "lan_tags"}
+"""What a create request does not have: the client adds the sandbox to the network once it runs (WIRE.md 2.12)."""
+
+
 def _json_of(request: CreateSandboxRequest) -> bytes:
     try:
-        return request.model_dump_json(exclude_none=True).encode()
+        return request.model_dump_json(exclude_none=True, exclude=_OURS).encode()
     except (PydanticSerializationError, UnicodeEncodeError):
         raise InvalidRequestError("the request contains characters that can't be encoded as UTF-8") from None
 

@@ -17,6 +17,7 @@ from sandtui.client.errors import (
 from sandtui.client.flows.base import Flows
 from sandtui.client.flows.commands import Commands
 from sandtui.client.flows.creation import Creation, abandon
+from sandtui.client.flows.networks import join_pending
 from sandtui.client.flows.sandboxes import MAX_BATCH, Sandboxes
 from sandtui.client.flows.waits import (
     BUILD_PAUSE,
@@ -134,6 +135,7 @@ class Bulk(Flows):
 
         async def reachable(sandbox_id: str) -> str:
             await wait_reachable(self._session, sandbox_id, budget, 1, lambda: left)
+            await join_pending(self._session, sandbox_id)
             return SandboxStatus.RUNNING.value
 
         workers: Workers[str, str] = port.workers(concurrency)

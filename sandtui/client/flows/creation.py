@@ -5,15 +5,19 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 
 from sandtui.client.calls import sandboxes
 from sandtui.client.errors import SandboxClientError
 from sandtui.client.flows.base import Flows
 from sandtui.client.flows.isolation import ensure_isolated, for_generation
+from sandtui.client.flows.networks import join_pending
 from sandtui.client.flows.sandboxes import Sandboxes
 from sandtui.client.flows.waits import BUILD_SECONDS, WaitBudget, time_budget, wait_reachable, wait_running
+from sandtui.client.leases import Lease, with_lease
 from sandtui.client.models import CreateSandboxRequest, Sandbox
 from sandtui.client.session import Session
+from sandtui.leases import GRACE_SECONDS
 
 LOG = logging.getLogger("sandtui.client")
 
@@ -69,9 +73,22 @@ class Creation(Flows):
             await ensure_isolated(self._session, made[0])
         return made[0]
 
+    def lease(self, label: str, grace: float = GRACE_SECONDS, folder: Path | None = None) -> Lease:
+        """Take a lease, for ``with`` or ``async with``: what the block creates can be found when this process dies.
+
+        Each sandbox gets ``label``, such as ``run=42``, and another label that names user, host and process.
+        Once the process has ended, or its host was silent for ``grace`` seconds, the dashboard shows what is left as
+        orphaned, and ``sandtui reap`` ends it; nothing is deleted otherwise. ``folder`` holds the signs of life, by
+        default in the state directory.
+
+        Raises:
+            InvalidRequestError: the label is empty, or the grace less than a second.
+        """
+        return Lease(self._session, label, grace, folder)
+
     async def _create(self, request: CreateSandboxRequest) -> Sandbox:
         config = self._session.config
-        changes: dict[str, object] = {}
+        changes: dict[str, object] = {"labels": with_lease(self._session, request.labels)}
         if request.idempotency_key is None:
             changes["idempotency_key"] = secrets.token_hex(16)
         if request.team_id is None and config.team_id is not None:
@@ -79,6 +96,8 @@ class Creation(Flows):
         sent = for_generation(request.model_copy(update=changes))
         sandbox = await self._session.control(sandboxes.create_sandbox(sent))
         self._session.note(sandbox)
+        if request.lan_network_id is not None:
+            self._session.lan_joins[sandbox.id] = request.lan_network_id, tuple(request.lan_tags or ())
         return sandbox
 
     async def wait_for_creation(
@@ -88,7 +107,7 @@ class Creation(Flows):
         stability_checks: int = 1,
         image_build_timeout_seconds: float = BUILD_SECONDS,
     ) -> None:
-        """Wait until a sandbox is RUNNING and answers a command.
+        """Wait until a sandbox is RUNNING and answers a command, and has joined the LAN network of its request.
 
         The time limit is that of ``max_attempts`` polls: 1 s for the first five, then 2 s each. While the platform
         builds the image, ``image_build_timeout_seconds`` applies instead.
@@ -100,6 +119,7 @@ class Creation(Flows):
         budget = time_budget(max_attempts)
         await wait_running(self._session, sandbox_id, WaitBudget(budget, image_build_timeout_seconds))
         await wait_reachable(self._session, sandbox_id, budget, stability_checks)
+        await join_pending(self._session, sandbox_id)
 
 
 async def abandon(

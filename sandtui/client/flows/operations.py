@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from sandtui.client.flows.access import Access
+from sandtui.client.flows.billing import Billing
 from sandtui.client.flows.bulk import Bulk
 from sandtui.client.flows.checkpoints import CheckpointOperations
 from sandtui.client.flows.commands import Commands
 from sandtui.client.flows.creation import Creation
 from sandtui.client.flows.files import Files
 from sandtui.client.flows.jobs import Jobs
+from sandtui.client.flows.networks import LanOperations
 from sandtui.client.flows.ports import Ports
 from sandtui.client.flows.sandboxes import Sandboxes
 from sandtui.client.flows.streams import Streams
 
 
-class Operations(Creation, Sandboxes, Bulk, Commands, Streams, Files, Jobs, Ports, CheckpointOperations, Access):
+class Operations(
+    Creation,
+    Sandboxes,
+    Bulk,
+    Commands,
+    Streams,
+    Files,
+    Jobs,
+    Ports,
+    CheckpointOperations,
+    LanOperations,
+    Access,
+    Billing,
+):
     """All operations of a client."""
 
     async def is_vm(self, sandbox_id: str) -> bool:

@@ -25,7 +25,7 @@ from pydantic import (
 from sandtui.client.models import bounds
 from sandtui.client.models.base import AnswerModel, Moment, RequestModel, RowsModel, Texts, WireModel, readable_rows
 from sandtui.client.models.gateway import GatewayToken
-from sandtui.client.models.volumes import VolumeMount
+from sandtui.client.models.volumes import AttachedVolume, VolumeMount
 
 DEFAULT_START_COMMAND = "tail -f /dev/null"
 """Keeps a container alive and idle (WIRE.md 2.3)."""
@@ -116,6 +116,9 @@ class CreateSandboxRequest(RequestModel):
     ) = None
     arch: Literal["amd64", "arm64"] | None = None
     volumes: list[VolumeMount] | None = None
+    lan_network_id: str | None = None
+    """The LAN network that the sandbox joins in ``wait_for_creation``; not sent with the request."""
+    lan_tags: list[str] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -147,13 +150,15 @@ class CreateSandboxRequest(RequestModel):
             raise ValueError("give network_allowlist or network_denylist, not both")
         if not self.network_access and (self.network_allowlist or self.network_denylist is not None):
             raise ValueError("network_access=False blocks everything: leave the network lists out")
+        if self.lan_tags is not None and self.lan_network_id is None:
+            raise ValueError("lan_tags needs lan_network_id")
         return self
 
     @model_serializer(mode="wrap")
     def _without_disk(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # A checkpoint has both already.
         values: dict[str, Any] = dump(self)
         if self.checkpoint_id is not None:
+            # A checkpoint has both already.
             for name in ("docker_image", "disk_size_gb"):
                 values.pop(name, None)
         return values
@@ -211,6 +216,8 @@ class Sandbox(WireModel):
     pending_image_build_id: str | None = None
     checkpoint_id: str | None = None
     """The checkpoint that it was created from, where the platform says so."""
+    volumes: Annotated[list[AttachedVolume] | None, readable_rows(AttachedVolume)] = None
+    """The volumes that it was created with, where the platform says so."""
 
     @property
     def is_finished(self) -> bool:

@@ -15,6 +15,14 @@ class VolumeMount(RequestModel):
     read_only: bool = False
 
 
+class AttachedVolume(WireModel):
+    """A volume that a sandbox was created with; only the local platform tells."""
+
+    name: str
+    mount_path: str = ""
+    read_only: bool = False
+
+
 class Volume(WireModel):
     """A volume of a user or a team. Unknown fields are kept."""
 

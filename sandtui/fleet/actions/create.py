@@ -16,7 +16,7 @@ ACTIONS = (
     Action("create.back", ("escape",), "close", "Close (draft is kept, without secrets)", 22),
     Action("launch.cancel", ("K",), "stop", "Stop launching (keep what exists)", 10, dangerous=True),
     Action("launch.retry", ("U",), "retry failed", "Retry failed", 20, dangerous=True),
-    *sandbox_actions("launch", "open_sandbox", "shell", "logs", "files", "exec", many="marked or current"),
+    *sandbox_actions("launch", "open_sandbox", "shell", "logs", "files", "exec", "fork", many="marked or current"),
     Action("launch.delete", ("D",), "delete", "Delete (marked or current; the launch if all are marked)", 30, True),
     *mark_actions("launch"),
     Action("launch.filter", ("slash",), "filter", "Filter: name, id, step, reason", 45),

@@ -11,7 +11,7 @@ ACTIONS = (
     Action("fanout.job", ("ctrl+g",), "as job", "Run as background jobs", 40, dangerous=True),
     Action("fanout.back", ("escape",), "back", "Focus results, then back (runs continue)", 16),
     Action("results.open", ("enter",), "open", "Open the sandbox, or expand or collapse a group", 15),
-    *sandbox_actions("results", "shell", "logs", "files", "exec", "delete", many="all of a group"),
+    *sandbox_actions("results", "shell", "logs", "files", "exec", "fork", "delete", many="all of a group"),
     Action("results.fold_all", ("Z",), "fold all", "Collapse or expand all (← and → for one)", 46),
     Action("results.group", ("z",), "group", "Toggle grouping of identical output", 35),
     Action("results.failures", ("exclamation_mark",), "failures", "Toggle failures only", 25),

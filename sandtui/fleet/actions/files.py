@@ -30,7 +30,7 @@ ACTIONS = (
     Action("files.side", ("at",), "machine", "Switch this pane's machine"),
     Action("files.reload", ("r",), "refresh", "Refresh both panes"),
     Action("files.yank", ("y",), "copy path", "Copy path"),
-    *sandbox_actions("files", "shell", "logs", "exec", many="the pane's or the transfer's"),
+    *sandbox_actions("files", "shell", "logs", "exec", "fork", many="the pane's or the transfer's"),
     Action("files.queue", ("d",), "transfers", "Toggle transfers", 65),
     Action("files.back", ("escape", "q"), "back", "Clear filter, then marks, then back", 22),
     Action("queue.cancel", ("K",), "cancel", "Cancel transfer (finished files are kept)", 14, dangerous=True),

@@ -24,7 +24,9 @@ ACTIONS = (
     Action("fleet.logs", ("L", "l"), "logs", "View logs (marked or current)", 14, command="logs"),
     Action("fleet.new", ("n",), "new", "Create sandboxes", 25, dangerous=True, command="new"),
     Action("fleet.clone", ("N",), "clone", "Clone this sandbox", 70, dangerous=True, command="clone"),
+    Action("fleet.fork", ("F",), "fork", "Fork: new sandboxes with its files (marked or current)", 72, True, "fork"),
     Action("fleet.delete", ("D",), "delete", "Delete (marked or current)", 28, True, "delete"),
+    Action("fleet.reap", ("K",), "end orphans", "Delete orphaned sandboxes", 0, True, "reap"),
     Action("fleet.many", ("m",), "bulk", "Bulk actions on marked or filtered", 45, command="bulk"),
     Action(
         "fleet.measure", ("percent_sign",), "measure", "Measure CPU and memory (marked or filtered)", 0, True, "measure"
@@ -66,6 +68,7 @@ ACTIONS = (
         "detail.measure", ("percent_sign",), "measure", "Live CPU and memory (runs a command in the sandbox)", 35, True
     ),
     Action("detail.clone", ("N",), "clone", "Clone this sandbox", 50, dangerous=True),
+    Action("detail.fork", ("F",), "fork", "Fork: new sandboxes with its files", 52, dangerous=True),
     Action("detail.delete", ("D",), "delete", "Delete this sandbox", 40, dangerous=True),
     Action("detail.copy", ("y",), "copy id", "Copy sandbox id", 60),
     Action("detail.copy_more", ("Y",), "copy…", "Copy…", 65),

@@ -4,7 +4,7 @@ from sandtui.fleet.actions.action import Action
 from sandtui.fleet.actions.rows import sandbox_actions
 
 ACTIONS = (
-    *sandbox_actions("ports", "open_sandbox", "shell", "logs", "files", "exec"),
+    *sandbox_actions("ports", "open_sandbox", "shell", "logs", "files", "exec", "fork"),
     Action("ports.browse", ("B",), "browser", "Open in the browser", 12),
     Action("ports.expose", ("n",), "expose", "Expose a port (marked or current)", 20, dangerous=True),
     Action("ports.forward", ("N",), "forward", "Forward a port over SSH", 25, True),

@@ -14,6 +14,8 @@ ACTIONS = (
     Action("app.ports", ("4",), "ports", "Go to the ports of the fleet"),
     Action("app.messages", ("5",), "activity", "Go to the activity log", command="activity"),
     Action("app.launches", ("6",), "launches", "Go to the last launch", command="launches"),
+    Action("app.checkpoints", ("7",), "checkpoints", "Go to the checkpoints", command="checkpoints"),
+    Action("app.volumes", ("8",), "volumes", "Go to the volumes", command="volumes"),
     Action(
         "app.previous", ("minus",), "previous screen", "Toggle between this and the previous screen", command="back"
     ),

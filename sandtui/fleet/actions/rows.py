@@ -23,6 +23,7 @@ def sandbox_actions(scope: str, *names: str, many: str = "") -> tuple[Action, ..
         Action(f"{scope}.logs", ("L", "l"), "logs", f"View the logs of the sandbox{which}", 12),
         Action(f"{scope}.files", ("f",), "files", f"Browse the files of the sandbox{which}", 13),
         Action(f"{scope}.exec", ("x",), "exec", f"Run a command in the sandbox{which}", 56, dangerous=True),
+        Action(f"{scope}.fork", ("F",), "fork", f"Fork the sandbox{which}", 57, dangerous=True),
         Action(f"{scope}.delete", ("D",), "delete", f"Delete the sandbox{which}", 58, dangerous=True),
     )
     return tuple(action for action in actions if not names or action.name in names)

@@ -23,6 +23,9 @@ from sandtui.fleet.text.sanitize import clean
 VARIABLES, SECRETS = "environment_vars", "secrets"
 """The fields of variables and secrets."""
 
+OF_CHECKPOINT = frozenset({"docker_image", "disk_size_gb"})
+"""Fields of a request that a checkpoint decides."""
+
 COUNT = Bounds(1, 1000)
 """How many sandboxes one launch may create."""
 
@@ -90,6 +93,11 @@ def read_form(values: Mapping[str, str]) -> FormResult:
             problems[line.id] = str(problem)
         else:
             parsed |= value if line.entry.spreads and isinstance(value, dict) else {line.id: value}
+    if parsed.get("checkpoint_id"):
+        # It has both, whatever is typed for another time.
+        for name in OF_CHECKPOINT:
+            problems.pop(name, None)
+            parsed.pop(name, None)
     problems |= _contradictions(parsed)
     if "start_command" in parsed:
         try:

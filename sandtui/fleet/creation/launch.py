@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -64,6 +64,14 @@ class LaunchItem:
     unsure: bool = False
 
 
+Prepare = Callable[[Sequence[LaunchItem]], Awaitable[Mapping[int, Exception]]]
+"""Completes the requests of some items before any is sent; returns why it failed, by index."""
+
+
+class PreparationCanceled(Exception):
+    """The launch was stopped before its requests were complete."""
+
+
 class Journal(Protocol):
     """Records launches, so that no sandbox is forgotten."""
 
@@ -85,7 +93,11 @@ class Journal(Protocol):
 
 
 class Launch:
-    """Creates the sandboxes of a plan. ``on_change`` tells of every step of one."""
+    """Creates the sandboxes of a plan. ``on_change`` tells of every step of one.
+
+    ``prepare`` is for requests that are not complete yet, such as those of forks, which wait for a checkpoint. Until it
+    has ended, nothing is sent and nothing recorded.
+    """
 
     def __init__(
         self,
@@ -95,7 +107,11 @@ class Launch:
         journal: Journal,
         context: str,
         on_created: Callable[[Sandbox], None] = lambda _: None,
+        prepare: Prepare | None = None,
     ) -> None:
+        self._prepare = prepare
+        self.preparing_since: float | None = None
+        """When preparing began, in seconds on the monotonic clock; None while nothing is prepared."""
         self.launch_id = plan.launch_id
         self.items = [LaunchItem(index, request) for index, request in enumerate(plan.requests)]
         self.on_change: Signal[[]] = Signal()
@@ -224,13 +240,38 @@ class Launch:
 
     async def _begin(self) -> list[LaunchItem]:
         """Record what is about to be created, and return it."""
+        problems = await self._prepared()
+        if problems and not any(item.step is Step.QUEUED and item.index not in problems for item in self.items):
+            self._fail_all(problems)
+            return []
         requests = [item.request for item in self.items]
         await asyncio.to_thread(self._journal.begin, self.launch_id, self._context, requests)
+        self._fail_all(problems)
         queued = [item for item in self.items if item.step is Step.QUEUED]
         now = self._clock.monotonic()
         for item in queued:
             item.queued, item.began, item.created, item.ended = now, None, None, None
         return queued
+
+    async def _prepared(self) -> Mapping[int, Exception]:
+        """Complete the requests that are queued; return why that failed, by index."""
+        queued = [item for item in self.items if item.step is Step.QUEUED]
+        if self._prepare is None or not queued:
+            return {}
+        self.preparing_since = self._clock.monotonic()
+        self.on_change()
+        try:
+            return await self._prepare(queued)
+        except asyncio.CancelledError:
+            self._fail_all({item.index: PreparationCanceled("stopped: nothing was sent") for item in queued})
+            raise
+        finally:
+            self.preparing_since = None
+            self.on_change()
+
+    def _fail_all(self, problems: Mapping[int, Exception]) -> None:
+        for index, error in problems.items():
+            self._fail(self.items[index], error)
 
     async def _make(self, item: LaunchItem) -> None:
         """Create one. The request is recorded before it is sent: a kill at any moment leaves no unknown sandbox."""

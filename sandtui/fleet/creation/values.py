@@ -13,7 +13,11 @@ from pydantic import SecretStr
 
 from sandtui.client.models.bounds import LIFETIME_MINUTES, MAX_NAME_LENGTH, Bounds
 from sandtui.client.models.sandbox import DEFAULT_START_COMMAND, StartCommand
+from sandtui.client.models.volumes import AttachedVolume, VolumeMount
 from sandtui.fleet.creation.network_entries import MAX_ENTRIES, entry_problem
+
+MAX_CHECKPOINT_ID = 64
+"""Characters of the id of a checkpoint."""
 
 MAX_FILE = 256 * 1024
 """The largest file, in bytes, that a variable or a secret is read from."""
@@ -111,6 +115,34 @@ def image(text: str) -> str:
     if any(character.isspace() for character in text):
         raise FieldProblem("an image name can't contain spaces")
     return text
+
+
+def checkpoint(text: str) -> str | None:
+    """Read the id of a checkpoint, which may be left out."""
+    if any(character.isspace() for character in text):
+        raise FieldProblem("an id can't contain spaces")
+    if len(text) > MAX_CHECKPOINT_ID:
+        raise FieldProblem(f"{len(text)} characters; the maximum is {MAX_CHECKPOINT_ID}")
+    return text or None
+
+
+def volumes(text: str) -> list[VolumeMount] | None:
+    """Read volumes: ``NAME:/PATH`` or ``NAME:/PATH:ro``, separated by spaces."""
+    found: list[VolumeMount] = []
+    for word in text.split():
+        name, _, rest = word.partition(":")
+        path, _, mode = rest.partition(":")
+        if not name or not path.startswith("/") or mode not in {"", "ro", "rw"}:
+            raise FieldProblem(f"{word}: use NAME:/PATH, or NAME:/PATH:ro")
+        if name in {each.name for each in found} or path in {each.mount_path for each in found}:
+            raise FieldProblem(f"{word}: names and paths must differ")
+        found.append(VolumeMount(name=name, mount_path=path, read_only=mode == "ro"))
+    return found or None
+
+
+def volume_text(mount: VolumeMount | AttachedVolume) -> str:
+    """Return a volume as it is typed."""
+    return f"{mount.name}:{mount.mount_path}{':ro' if mount.read_only else ''}"
 
 
 def words(text: str) -> list[str]:
@@ -301,6 +333,11 @@ def without_secret_looking(text: str) -> str:
     if not any(looks_secret(*_split(part)) for part in parts):
         return text
     return _join(part for part in parts if not looks_secret(*_split(part)))
+
+
+def names_of(text: str) -> list[str]:
+    """Return the names of variables."""
+    return [_split(part)[0] for part in _parts(text)]
 
 
 def secret_looking(text: str) -> list[str]:

@@ -10,6 +10,7 @@ from sandtui.client.models import SandboxStatus
 from sandtui.fleet.creation import values
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.ports.exposures import parse_exposure
+from sandtui.leases import without_lease
 
 TYPE_THE_COUNT_ABOVE = 10
 LABELS_NAMED = 4
@@ -75,6 +76,7 @@ DELETE_BY_LABEL = Verb(
     destroys=True,
 )
 RUN = Verb("run", "Run a command in", "and fold identical output", _running, asks="command", example="uname -a")
+FORK = Verb("fork", "Fork", "into new sandboxes with the same files", _running)
 UPLOAD = Verb("upload", "Upload a file to", "to /workspace of each", _running, asks="local file", example="./data.json")
 EXPOSE = Verb(
     "expose",
@@ -183,7 +185,7 @@ def make_plan(
         spared=reasons if spare else Counter(),
         unspared=Counter() if spare else reasons,
         statuses=Counter(row.status for row in chosen),
-        labels=Counter(label for row in chosen for label in row.sandbox.labels),
+        labels=Counter(label for row in chosen for label in without_lease(row.sandbox.labels)),
     )
 
 

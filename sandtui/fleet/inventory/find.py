@@ -21,6 +21,8 @@ def script_query(text: str, me: str | None) -> Query:
     query = parse(text, me)
     if query.asks_use:
         raise QueryError("used, memused and unmeasured are for the dashboard, which can measure", 0, len(text))
+    if query.asks_owners:
+        raise QueryError("orphaned is for the dashboard; `sandtui reap --dry-run` lists them", 0, len(text))
     return query
 
 

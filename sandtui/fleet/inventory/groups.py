@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 
 from sandtui.client.models import SandboxStatus
+from sandtui.fleet.deaths.cause import cause_of
 from sandtui.fleet.fields import FIELDS, Field
-from sandtui.fleet.inventory.row import STATUS_ORDER, Row
-from sandtui.fleet.inventory.totals import COSTING
+from sandtui.fleet.inventory.row import COSTING, STATUS_ORDER, Row
+from sandtui.leases import PREFIX as LEASE_LABEL
 
 GROUP_PREFIX = "group\0"
 """Begins the id of a group's line; no sandbox id holds a NUL."""
@@ -26,6 +27,7 @@ class Group:
     cores: float = 0.0
     memory_gb: float = 0.0
     gpus: int = 0
+    per_hour: float | None = None
     collapsed: bool = False
 
     @property
@@ -36,7 +38,7 @@ class Group:
     @property
     def version(self) -> tuple[object, ...]:
         """Changes whenever the line looks different."""
-        return (self.collapsed, self.cores, self.memory_gb, self.gpus, *sorted(self.counts.items()))
+        return (self.collapsed, self.cores, self.memory_gb, self.gpus, self.per_hour, *sorted(self.counts.items()))
 
     def add(self, row: Row) -> None:
         """Add a row."""
@@ -47,6 +49,8 @@ class Group:
             self.cores += sandbox.cpu_cores
             self.memory_gb += sandbox.memory_gb
             self.gpus += sandbox.gpu_count
+            if (price := row.per_hour) is not None:
+                self.per_hour = (self.per_hour or 0.0) + price
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +84,16 @@ def _by_field(field: Field) -> Grouping:
         return Grouping("status", field.group, lambda row: row.status)
     if field.group == "reason":
         return Grouping("reason", field.group, _reason, "r")
+    if field.group == "owner":
+        return Grouping("owner", field.group, lambda row: row.owner or NONE, "o")
     value = attrgetter(f"sandbox.{field.name}")
     return Grouping(field.group, field.group, lambda row: value(row) or NONE)
 
 
-GROUPINGS: tuple[Grouping, ...] = tuple(_by_field(field) for field in FIELDS if field.group)
+GROUPINGS: tuple[Grouping, ...] = (
+    *(_by_field(field) for field in FIELDS if field.group),
+    Grouping("cause", "cause", lambda row: cause_of(row.sandbox) if row.sandbox.is_finished else NONE, "c"),
+)
 
 
 def by_label_key(name: str) -> Grouping:
@@ -99,7 +108,7 @@ def by_label_key(name: str) -> Grouping:
 
 def groupings(labels: Iterable[str], most: int = 8) -> list[Grouping]:
     """Return the ways to group that make sense for a fleet with these labels."""
-    names = Counter(label.partition("=")[0] for label in labels if "=" in label)
+    names = Counter(label.partition("=")[0] for label in labels if "=" in label and not label.startswith(LEASE_LABEL))
     return [*GROUPINGS, *(by_label_key(name) for name, _ in names.most_common(most) if name)]
 
 
@@ -123,7 +132,7 @@ def make_groups(rows: Iterable[Row], by: Grouping, collapsed: Iterable[str] = ()
     if by.id == "status":
         ranks = {status: rank for rank, status in enumerate(STATUS_ORDER)}
         return sorted(groups.values(), key=lambda group: (ranks.get(group.key, len(ranks)), group.key))
-    of_errors = by.id == "reason"
+    of_errors = by.id in {"reason", "cause"}
     return sorted(
         groups.values(),
         key=lambda group: (

@@ -5,15 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sandtui.client.models import Sandbox
+from sandtui.client.models import Sandbox, SandboxStatus
 from sandtui.client.models.sandbox import CHANGING_STATUSES
+from sandtui.fleet.inventory.cost import HOUR, price_of
 from sandtui.fleet.inventory.facets import Facets
 from sandtui.fleet.inventory.usage import GIGABYTE, Measured
+from sandtui.leases import LeaseMark, mark_of
 
 DELETING = "DELETING"
 """The status shown from the moment a deletion is sent until the platform confirms it. Local only."""
 
+ORPHANED = "ORPHANED"
+"""The status shown for a sandbox that lives although the owner of its lease is gone."""
+
 NEVER = float("inf")
+
+COSTING = frozenset({SandboxStatus.RUNNING, SandboxStatus.PROVISIONING, SandboxStatus.PAUSED})
+"""States in which a sandbox holds cores and memory."""
 
 STATUS_ORDER = ("ERROR", "PENDING", "PROVISIONING", DELETING, "RUNNING", "PAUSED", "TIMEOUT", "TERMINATED")
 """What needs attention comes first."""
@@ -30,6 +38,8 @@ class Row:
     ``expires`` are seconds since 1970, 0 and infinite if unknown; ``recency`` is smaller for newer ones. ``facets``
     stands for the fields that it shares with others. ``missing`` counts consecutive complete listings without the
     sandbox; ``deleting_since`` is on the monotonic clock. ``measured`` is the usage that was measured last, if any.
+    ``orphaned`` says why the owner of its ``lease`` is gone, and is empty while it may live.
+    ``billed`` is what the platform has charged for it, in dollars.
     """
 
     id: str
@@ -47,6 +57,9 @@ class Row:
     missing: int = 0
     deleting_since: float | None = None
     measured: Measured | None = None
+    lease: LeaseMark | None = None
+    orphaned: str = ""
+    billed: float | None = None
 
     @classmethod
     def of(
@@ -56,6 +69,7 @@ class Row:
         missing: int = 0,
         deleting_since: float | None = None,
         measured: Measured | None = None,
+        orphaned: str = "",
     ) -> Row:
         """Return the row of a sandbox."""
         expires = sandbox.expires_at
@@ -77,11 +91,13 @@ class Row:
             missing,
             deleting_since,
             measured,
+            mark_of(sandbox.labels),
+            "" if sandbox.is_finished else orphaned,
         )
 
     def again(self, version: int, *, missing: int, deleting_since: float | None) -> Row:
         """Return the same sandbox with other local state."""
-        return Row.of(self.sandbox, version, missing, deleting_since, self.measured)
+        return Row.of(self.sandbox, version, missing, deleting_since, self.measured, self.orphaned)
 
     @property
     def used(self) -> float | None:
@@ -95,6 +111,33 @@ class Row:
         held = None if self.measured is None else self.measured.memory
         memory_gb = self.sandbox.memory_gb
         return None if held is None or memory_gb <= 0 else held / (memory_gb * GIGABYTE)
+
+    @property
+    def shown_status(self) -> str:
+        """The status as it is shown: that it is orphaned says more than that it is running."""
+        return ORPHANED if self.orphaned and self.status != DELETING else self.status
+
+    @property
+    def owner(self) -> str:
+        """The owner of its lease; empty without one."""
+        return "" if self.lease is None else self.lease.owner
+
+    @property
+    def per_hour(self) -> float | None:
+        """The estimated dollars an hour that it costs now: 0 unless it holds anything, None if not known."""
+        price = price_of(self.sandbox)
+        return None if price is None else price if self.sandbox.status in COSTING else 0.0
+
+    def estimate(self, now: float) -> float | None:
+        """Return the estimated dollars since its start, until ``now`` in seconds since 1970; None if not known."""
+        price = price_of(self.sandbox)
+        if price is None or self.sandbox.started_at is None:
+            return None if price is None else 0.0
+        return price * max(0.0, (self.ended or now) - seconds(self.sandbox.started_at)) / HOUR
+
+    def spent(self, now: float) -> float | None:
+        """Return what was billed, or else the estimate."""
+        return self.estimate(now) if self.billed is None else self.billed
 
     @property
     def reason(self) -> str:

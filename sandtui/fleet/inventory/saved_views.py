@@ -36,6 +36,8 @@ BUILT_IN: tuple[SavedView, ...] = (
         False,
         words="pending >10 min or deleting",
     ),
+    SavedView("d", "died", "status:error,timeout", "ended", group="cause", words="ended by themselves, by cause"),
+    SavedView("o", "orphaned", "orphaned", words="left running by a program that has ended"),
     SavedView(
         IDLE_KEY,
         "idle",

@@ -6,22 +6,28 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandtui.client import (
     AsyncSandboxClient,
     ExposedPort,
+    LanNetwork,
+    LanNetworkMember,
     NotFoundError,
     SandboxClientError,
 )
 from sandtui.clock import Clock
+from sandtui.fleet.checkpoints.board import CheckpointBoard
 from sandtui.fleet.commands.console import Console, ConsoleRun
 from sandtui.fleet.commands.fanout import FanOut, Target
 from sandtui.fleet.commands.fanout.grouping import end_of
 from sandtui.fleet.commands.fanout.run import MAX_TOTAL
 from sandtui.fleet.commands.line.redaction import redact_for_log
+from sandtui.fleet.deaths.recorder import DeathRecorder, DeathStorage
 from sandtui.fleet.inventory.bulk import BulkRun
 from sandtui.fleet.inventory.bulk_plan import BulkPlan
+from sandtui.fleet.inventory.leases import LeaseWatch
 from sandtui.fleet.inventory.log_ends import LogEnds
 from sandtui.fleet.inventory.refresh import Freshness, Pace, Refresher
 from sandtui.fleet.inventory.row import Row
@@ -33,6 +39,8 @@ from sandtui.fleet.jobs.storage import JobStorage
 from sandtui.fleet.jobs.watcher import JobWatcher
 from sandtui.fleet.ports.exposures import PortBoard
 from sandtui.fleet.ports.forwards import ForwardBoard
+from sandtui.fleet.volumes.board import VolumeBoard
+from sandtui.leases import LeaseFiles, LeaseJudge
 
 if TYPE_CHECKING:
     from sandtui.fleet.shells import ShellBoard
@@ -40,6 +48,8 @@ if TYPE_CHECKING:
 
 DELETE_AT_ONCE = 10
 FAN_OUTS_KEPT = 10
+MOST_NETWORKS = 50
+"""LAN networks whose members are asked for one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,8 @@ class FleetSession:
         pace: Pace | None = None,
         storage: JobStorage | None = None,
         context: str = "",
+        lease_folder: Path | None = None,
+        deaths: DeathStorage | None = None,
     ) -> None:
         self.client = client
         self.clock = clock
@@ -68,15 +80,21 @@ class FleetSession:
         self.refresher = Refresher(client, self.store, clock, on_freshness, pace)
         self.history = History(self.store, clock)
         self.log_ends = LogEnds(client, clock)
+        self.leases = LeaseWatch(self.store, LeaseJudge(LeaseFiles(lease_folder)), clock, lambda: client.config.user_id)
         self.exposures: dict[str, list[ExposedPort]] = {}
+        self.memberships: dict[str, list[tuple[LanNetwork, LanNetworkMember]]] = {}
+        """The LAN networks of sandboxes, as far as they were asked for."""
         self.transfers: TransferQueue | None = None
         """The transfers; set by the program, because they are stored on the disk."""
         self.ports = PortBoard(client, self.store, clock)
         self.forwards = ForwardBoard(client, self.store, clock)
         self.fan_outs: list[FanOut] = []
         """Multi-sandbox runs, oldest first."""
+        self.checkpoints = CheckpointBoard(client, self.store, clock)
+        self.volumes = VolumeBoard(client, clock)
         self.jobs = JobBoard(client, self.store, self.history, clock, storage, context)
         self.job_watcher = JobWatcher(self.jobs)
+        self.deaths = DeathRecorder(self.store, self.history, self.jobs, self.log_ends, clock, deaths, context)
         self._consoles: dict[str, Console] = {}
 
     @cached_property
@@ -133,6 +151,22 @@ class FleetSession:
         for port in reply.exposures:
             self.exposures.setdefault(port.sandbox_id, []).append(port)
         self.history.touched.update(self.exposures)
+
+    async def learn_networks(self) -> None:
+        """List the LAN networks with their members.
+
+        Raises:
+            SandboxClientError: the platform has none, or could not be reached.
+        """
+        found: dict[str, list[tuple[LanNetwork, LanNetworkMember]]] = {}
+        networks = await self.client.list_lan_networks()
+        for number, listed in enumerate(networks):
+            # Where the list leaves the members out, each network has to be asked for.
+            is_whole = listed.members is not None or number >= MOST_NETWORKS
+            network = listed if is_whole else await self.client.get_lan_network(listed.id)
+            for member in network.members or ():
+                found.setdefault(member.sandbox_id, []).append((network, member))
+        self.memberships = found
 
     def bulk(self, plan: BulkPlan) -> BulkRun:
         """Return the bulk operation of a plan; ``run`` starts it."""

@@ -17,6 +17,7 @@ from sandtui.fleet.inventory.changes import ChangeSet
 from sandtui.fleet.inventory.row import DELETING, Row
 from sandtui.fleet.inventory.totals import Totals
 from sandtui.fleet.inventory.usage import Sample, UsageHistory, measured
+from sandtui.leases import LeaseMark, mark_of
 
 __all__ = ["DELETING", "TOMBSTONE_SECONDS", "FleetStore", "Row"]
 
@@ -34,6 +35,8 @@ class FleetStore:
         self._seen: set[str] | None = None
         self._versions = 0
         self._before: dict[str, Row] = {}
+        self._gone: dict[LeaseMark, str] = {}
+        self._billed: dict[str, float] = {}
         self.totals = Totals()
         self.usage = UsageHistory()
         self.total: int | None = None
@@ -85,11 +88,11 @@ class FleetStore:
                 self._seen.add(sandbox.id)
             old = self._rows.get(sandbox.id)
             if old is None:
-                self._put(Row.of(sandbox, self._next_version()))
+                self._put(Row.of(sandbox, self._next_version(), orphaned=self._gone_of(sandbox)))
                 added.add(sandbox.id)
             elif self._is_news(old, sandbox):
                 keep_deleting = old.deleting_since if not sandbox.is_finished else None
-                self._put(Row.of(sandbox, self._next_version(), 0, keep_deleting, old.measured))
+                self._put(Row.of(sandbox, self._next_version(), 0, keep_deleting, old.measured, self._gone_of(sandbox)))
                 changed.add(sandbox.id)
         return self._announce(added, changed - added)
 
@@ -137,7 +140,7 @@ class FleetStore:
                 update["terminated_at"] = self._clock.now()
             sandbox = old.sandbox.model_copy(update=update)
             if self._is_news(old, sandbox):
-                self._put(Row.of(sandbox, self._next_version(), 0, old.deleting_since, old.measured))
+                self._put(Row.of(sandbox, self._next_version(), 0, old.deleting_since, old.measured, old.orphaned))
                 changed.add(old.id)
         return self._announce((), changed)
 
@@ -148,8 +151,36 @@ class FleetStore:
         if row is None or found is None:
             return ChangeSet()
         self.usage.add(sandbox_id, sample)
-        self._put(Row.of(row.sandbox, self._next_version(), row.missing, row.deleting_since, found))
+        self._put(Row.of(row.sandbox, self._next_version(), row.missing, row.deleting_since, found, row.orphaned))
         return self._announce((), {sandbox_id})
+
+    def set_orphans(self, gone: Mapping[LeaseMark, str]) -> ChangeSet:
+        """Note which leases have no owner any more, and why; the rows of all others are not orphaned."""
+        before, self._gone = self._gone, dict(gone)
+        changed: set[str] = set()
+        for mark in before.keys() | gone.keys():
+            for sandbox_id in list(self.totals.leases.get(mark, ())):
+                row, why = self._rows[sandbox_id], self._gone.get(mark, "")
+                # How long it has been silent is no news.
+                if bool(row.orphaned) != bool(why):
+                    self._put(
+                        Row.of(row.sandbox, self._next_version(), row.missing, row.deleting_since, row.measured, why)
+                    )
+                    changed.add(sandbox_id)
+        return self._announce((), changed)
+
+    def set_billed(self, amounts: Mapping[str, float]) -> ChangeSet:
+        """Store what the platform has billed, in dollars by id."""
+        before, self._billed = self._billed, dict(amounts)
+        changed = {
+            sandbox_id
+            for sandbox_id in before.keys() | amounts.keys()
+            if before.get(sandbox_id) != amounts.get(sandbox_id) and sandbox_id in self._rows
+        }
+        for sandbox_id in changed:
+            row = self._rows[sandbox_id]
+            self._put(row.again(self._next_version(), missing=row.missing, deleting_since=row.deleting_since))
+        return self._announce((), changed)
 
     def mark_deleting(self, sandbox_ids: Iterable[str]) -> ChangeSet:
         """Show rows as DELETING until the platform confirms."""
@@ -201,7 +232,12 @@ class FleetStore:
             return False
         return bool(old.missing) or sandbox != old.sandbox
 
+    def _gone_of(self, sandbox: Sandbox) -> str:
+        mark = mark_of(sandbox.labels) if self._gone else None
+        return self._gone.get(mark, "") if mark is not None else ""
+
     def _put(self, row: Row) -> None:
+        row.billed = self._billed.get(row.id)
         old = self._rows.get(row.id)
         if old is not None:
             self._before.setdefault(row.id, old)

@@ -9,13 +9,10 @@ from heapq import heappop, heappush
 from typing import TypeVar
 
 from sandtui.client.models import SandboxStatus
-from sandtui.fleet.inventory.row import NEVER, Row, seconds
+from sandtui.fleet.inventory.row import COSTING, NEVER, Row, seconds
+from sandtui.leases import LeaseMark
 
 HOUR = 3600.0
-
-COSTING = frozenset({SandboxStatus.RUNNING, SandboxStatus.PROVISIONING, SandboxStatus.PAUSED})
-"""States in which a sandbox holds cores and memory."""
-
 
 _Key = TypeVar("_Key")
 
@@ -28,11 +25,17 @@ class Totals:
         self.cores = 0.0
         self.memory_gb = 0.0
         self.gpus = 0
+        self.per_hour = 0.0
+        self.priced = 0
+        self.unpriced = 0
         self.changing: dict[str, None] = {}
         self.deleting: dict[str, None] = {}
         self.labels: Counter[str] = Counter()
         self.starts: Counter[int] = Counter()
         """Starts in each minute since 1970."""
+        self.leases: dict[LeaseMark, dict[str, None]] = {}
+        """The ids that live under each lease."""
+        self.orphans: dict[str, None] = {}
         self._ends: list[tuple[float, str]] = []
         self._expiring: dict[str, float] = {}
         self._errors: list[tuple[float, str]] = []
@@ -46,6 +49,10 @@ class Totals:
             self.changing[row.id] = None
         if row.deleting_since is not None:
             self.deleting[row.id] = None
+        if row.lease is not None and not sandbox.is_finished:
+            self.leases.setdefault(row.lease, {})[row.id] = None
+        if row.orphaned:
+            self.orphans[row.id] = None
         if row.expires != NEVER:
             self._expiring[row.id] = row.expires
             heappush(self._ends, (row.expires, row.id))
@@ -61,6 +68,11 @@ class Totals:
                 del self.labels[label]
         self.changing.pop(row.id, None)
         self.deleting.pop(row.id, None)
+        self.orphans.pop(row.id, None)
+        if row.lease is not None and (held := self.leases.get(row.lease)) is not None:
+            held.pop(row.id, None)
+            if not held:
+                del self.leases[row.lease]
         self._expiring.pop(row.id, None)
         if row.status == SandboxStatus.ERROR:
             index = bisect_left(self._errors, (row.ended, row.id))
@@ -92,6 +104,12 @@ class Totals:
             self.cores += sign * sandbox.cpu_cores
             self.memory_gb += sign * sandbox.memory_gb
             self.gpus += sign * sandbox.gpu_count
+            if (price := row.per_hour) is None:
+                self.unpriced += sign
+            else:
+                self.priced += sign
+                # What is left when all are gone is rounding.
+                self.per_hour = self.per_hour + sign * price if self.priced else 0.0
 
 
 def _bump(counts: Counter[_Key], key: _Key, by: int) -> None:

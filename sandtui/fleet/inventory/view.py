@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from sandtui.client.models import SandboxStatus
 from sandtui.client.models.sandbox import FINISHED_STATUSES
@@ -168,7 +168,7 @@ class FleetView:
 
     @property
     def lists_errors(self) -> bool:
-        """Whether most of the matching rows are errors. Of many only a part is looked at.
+        """Whether most of the matching rows are errors, or some of them and none is alive. Of many a part is looked at.
 
         Once it is so, it stays so a little longer, or a fleet around the half would change its columns again and again.
         """
@@ -176,7 +176,8 @@ class FleetView:
             rows = self._shown.rows
             part = rows[:: 1 + len(rows) // _ENOUGH]
             share = sum(row.status == SandboxStatus.ERROR for row in part) / len(part) if part else 0.0
-            self._listed_errors = share > (_FEWER if self._listed_errors else _MOST)
+            over = share > 0 and all(row.sandbox.is_finished for row in part)
+            self._listed_errors = over or share > (_FEWER if self._listed_errors else _MOST)
             self._errors = self._listed_errors
         return self._errors
 
@@ -245,9 +246,12 @@ class FleetView:
         self.descending = self._order.descending
         self._sort()
 
-    def sort_by_next(self) -> None:
-        """Sort by the next order, in its natural direction."""
-        self.sort_by(SORT_ORDERS[(SORT_ORDERS.index(self._order) + 1) % len(SORT_ORDERS)].id)
+    def sort_by_next(self, order_ids: Sequence[str]) -> None:
+        """Sort by the next one of some orders, in its natural direction; by the first if the current is another."""
+        if not order_ids:
+            return
+        place = order_ids.index(self._order.id) + 1 if self._order.id in order_ids else 0
+        self.sort_by(order_ids[place % len(order_ids)])
 
     def reverse(self) -> None:
         """Reverse the order."""

@@ -44,7 +44,8 @@ class Isolation:
     to keep open, which marks the user ids as used. ``nested`` allows programs to create namespaces. ``image`` is a
     file system for all files of the sandbox, which contains the directories and links of the root if it
     ``is_laid_out``; the files are those of a checkpoint if they are ``is_restored``. ``watched`` are the limits of
-    bytes and files if only watching enforces them. ``volumes`` are further images or directories to mount.
+    bytes and files if only watching enforces them. ``volumes`` are further images or directories to mount. ``address``
+    is the sandbox's own address in LAN networks.
     """
 
     def __init__(
@@ -61,7 +62,9 @@ class Isolation:
         watched: tuple[int, int] | None = None,
         is_restored: bool = False,
         volumes: Sequence[dict[str, Any]] = (),
+        address: str | None = None,
     ) -> None:
+        self.address = address
         self.volumes = volumes
         self.is_restored = is_restored
         self.watched = watched
@@ -212,8 +215,8 @@ def become_root(isolation: Isolation, ask: Callable[[], int]) -> int:
     if own:
         network.loopback_up()
     if isolation.network == "tun":
-        return network.make_tun(tun)
-    return network.make_veth() if isolation.network == "veth" else -1
+        return network.make_tun(tun, isolation.address)
+    return network.make_veth(isolation.address) if isolation.network == "veth" else -1
 
 
 def lock_down(isolation: Isolation) -> None:

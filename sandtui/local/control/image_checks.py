@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from sandtui.local import wire
 from sandtui.local.control.api_key import Row
+from sandtui.local.control.builds import Builds
 from sandtui.local.drivers.base import Driver
 
 
@@ -22,8 +23,9 @@ class ImageBody(wire.RequestBody):
 class ImageRoutes:
     """Answers whether a sandbox can be created from an image."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, builds: Builds) -> None:
         self._driver = driver
+        self._builds = builds
 
     def rows(self) -> list[Row]:
         """Return the calls."""
@@ -41,6 +43,7 @@ class ImageRoutes:
         body = await wire.read_body(request, ImageBody)
         if body.registry_credentials_id is not None:
             raise wire.problem(HTTPStatus.NOT_FOUND, "Registry credentials not found; the local platform has none.")
-        error = await self._driver.image_error(body.image)
+        known = self._builds.resolve(body.image, None)
+        error = None if known is not None else await self._driver.image_error(body.image)
         details = error or f"A sandbox of the {self._driver.name} driver can be created from it."
         return wire.AsciiJSONResponse({"accessible": error is None, "details": details})

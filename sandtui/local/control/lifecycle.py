@@ -40,6 +40,8 @@ class Lifecycle:
         self._busy: dict[str, int] = {}
         self.on_end: list[Callable[[str], Awaitable[None]]] = []
         """Called when the end of a sandbox is stored, before its files are removed."""
+        self.image_of: Callable[[SandboxRecord], Awaitable[None]] | None = None
+        """Waits until the image of a sandbox is built; raises an ImageUnavailable if it never will be."""
 
     async def open(self) -> None:
         """Adopt the sandboxes of an earlier platform, finish what was interrupted and clean up the rest."""
@@ -116,6 +118,9 @@ class Lifecycle:
     async def _start(self, record: SandboxRecord) -> None:
         try:
             if record.status is SandboxStatus.PENDING:
+                if self.image_of is not None and record.pending_image_build_id is not None:
+                    await self.image_of(record)
+                    record = await self._registry.change(record.id, pending_image_build_id=None)
                 await self._driver.admit(record)
                 record = await self._registry.change(record.id, status=SandboxStatus.PROVISIONING)
             self._driver.note(record.id, f"{self._driver.name} driver: {self._driver.isolation}")

@@ -15,9 +15,11 @@ from starlette.responses import Response
 from sandtui.clock import Clock
 from sandtui.local import wire
 from sandtui.local.control.api_key import ApiKeyGuard, Row, refuse
+from sandtui.local.control.builds import Builds
 from sandtui.local.control.checkpoints import Checkpoints
 from sandtui.local.control.faults import SHIFT_KEY
 from sandtui.local.control.lifecycle import Lifecycle
+from sandtui.local.control.networks import Networks
 from sandtui.local.control.retention import LOG_IS_GONE
 from sandtui.local.control.volumes import Volumes
 from sandtui.local.drivers.base import Driver, Refused
@@ -31,11 +33,7 @@ USER_NAMESPACE: Final = "sandboxes"
 MAX_PER_PAGE: Final = 1000
 
 # The order matters: these must match before /sandbox/{id}.
-_NOT_OFFERED: Final = (
-    ("/sandbox/networks{rest:path}", "LAN networks are"),
-    ("/images{rest:path}", "Image builds are"),
-    ("/tunnel{rest:path}", "Tunnels are"),
-)
+_NOT_OFFERED: Final = (("/tunnel{rest:path}", "Tunnels are"),)
 
 
 class ControlPlane:
@@ -53,6 +51,8 @@ class ControlPlane:
         disk: Disk,
         checkpoints: Checkpoints,
         volumes: Volumes,
+        builds: Builds,
+        networks: Networks,
     ) -> None:
         self._access = access
         self._registry = registry
@@ -64,6 +64,8 @@ class ControlPlane:
         self._disk = disk
         self._checkpoints = checkpoints
         self._volumes = volumes
+        self._builds = builds
+        self._networks = networks
 
     def rows(self) -> list[Row]:
         """Return the calls, the specific ones first."""
@@ -108,7 +110,14 @@ class ControlPlane:
             self._checkpoints.durable(record.checkpoint_id)
         if body.volumes:
             record = replace(record, volumes=self._volumes.attachments(body.volumes, record.team_id))
-        await self._lifecycle.create(record)
+        if checkpoint is None:
+            record = self._with_image(record)
+        record = replace(record, lan_address=self._networks.take_address())
+        try:
+            await self._lifecycle.create(record)
+        except BaseException:
+            self._networks.release_address(record)
+            raise
         return wire.AsciiJSONResponse(self._created(record, request), HTTPStatus.CREATED)
 
     async def list(self, request: Request) -> Response:
@@ -205,6 +214,13 @@ class ControlPlane:
             else:
                 statuses.append(wire.status_row(record))
         return wire.AsciiJSONResponse({"statuses": statuses, "errors": errors})
+
+    def _with_image(self, record: SandboxRecord) -> SandboxRecord:
+        """Return a new sandbox with the image of this platform that it is created from, if it is one."""
+        image = self._builds.resolve(record.docker_image, record.team_id)
+        if image is None:
+            return record
+        return replace(record, image_id=image.id, pending_image_build_id=None if image.is_finished else image.id)
 
     def _created(self, record: SandboxRecord, request: Request) -> dict[str, object]:
         # The newest SDK takes the token from here and skips its first call for one.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import _thread
 import json
 import os
-import shutil
 import sys
 import time
 
@@ -68,7 +67,11 @@ class CopyJob:
         """Remove the incomplete copy."""
         target = self._job["target"]
         if os.path.isdir(target) and not os.path.islink(target):
-            shutil.rmtree(target, ignore_errors=True)
+            try:
+                trees.clear(target)
+                os.rmdir(target)
+            except OSError:
+                pass  # the platform removes it as well
         else:
             try:
                 os.unlink(target)
@@ -81,11 +84,12 @@ class CopyJob:
         if self._job["kind"] == "image":
             occupied, seconds = _capture_image(source, target, self._job["reserve"], freeze)
         else:
-            started = time.monotonic()
+            copy = trees.StagedCopy(source, target, self._job["reserve"])
+            copy.prepare(lambda: sync_file_system(source))
             freeze.begin()
             started = time.monotonic()
             try:
-                occupied = trees.copy_tree(source, target, self._job["reserve"])
+                occupied = copy.complete()
             finally:
                 freeze.end()
             seconds = time.monotonic() - started

@@ -10,11 +10,13 @@ import fcntl
 import os
 import stat
 import struct
+import time
 
 from sandtui.local.copier.images import CLONE, check_space, copy_data
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Final
 
 _RANGE: Final = 65536
@@ -22,6 +24,11 @@ _LINKS: Final = b".sandtui-links"
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LISTS: Final = ("system.posix_acl_access", "system.posix_acl_default")
 _CHECK_EVERY: Final = 256
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_TIMED: Final = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs"})
+"""File systems on which a change of a file sets its ctime, also through a mapping once the file is written out."""
+_ROUGH: Final = 100_000_000
+"""Nanoseconds by which the kernel's clock for files may lag behind."""
 
 
 def copy_tree(source: str, target: str, reserve: int, old: int | None = None, new: int | None = None) -> int:
@@ -31,11 +38,77 @@ def copy_tree(source: str, target: str, reserve: int, old: int | None = None, ne
     """
     if not os.path.isdir(target):
         os.mkdir(target, 0o700)
-    return _TreeCopy(source, target, reserve, old, new).run()
+    copy = _TreeCopy(source, target, reserve, old, new)
+    copy.run()
+    return copy.occupied
+
+
+class StagedCopy:
+    """A copy of a tree in use: most of it while it changes, and what has changed since then while it stands still.
+
+    No process can set the ctime of a file. One that is the same as in the first pass means the same content, unless it
+    was set after the file system was last written out: then a mapping of the file may have changed it unseen, or a
+    change in the same tick of the clock. Such files are copied again.
+    """
+
+    def __init__(self, source: str, target: str, reserve: int) -> None:
+        self._source = source
+        self._target = target
+        self._reserve = reserve
+        self._seen: _Directory | None = None
+
+    def prepare(self, sync: Callable[[], None]) -> None:
+        """Copy what can be copied while the tree changes; ``sync`` writes out its file system."""
+        os.mkdir(self._target, 0o700)
+        if _file_system(self._source) not in _TIMED:
+            return
+        try:
+            # The second pass takes much less time than the first, so that little changes until the last one.
+            for _ in range(2):
+                began = time.time_ns()
+                sync()
+                copy = _TreeCopy(self._source, self._target, self._reserve, None, None)
+                self._seen = copy.run(self._seen, since=began - _ROUGH)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise
+            # Such as a directory that was moved out of the one that it was copied for.
+            self._seen = None
+            clear(self._target)
+
+    def complete(self) -> int:
+        """Bring the copy up to date; return the bytes in use."""
+        copy = _TreeCopy(self._source, self._target, self._reserve, None, None)
+        copy.run(self._seen)
+        return copy.occupied
+
+
+class _Directory:
+    """What was seen of a directory and copied: the identity of each entry, or None if that may have changed unseen."""
+
+    __slots__ = ("entries", "identity")
+
+    def __init__(self, identity: tuple[int, ...] | None) -> None:
+        self.identity = identity
+        self.entries: dict[bytes, _Directory | tuple[int, ...] | None] = {}
+
+
+class _Level:
+    """A directory that is being copied. ``old`` is what was seen of it before, ``seen`` what is now."""
+
+    __slots__ = ("found", "names", "old", "seen", "touched")
+
+    def __init__(self, names: list[bytes], found: os.stat_result, old: _Directory | None, seen: _Directory) -> None:
+        self.names = names
+        self.found = found
+        self.old = old
+        self.seen = seen
+        self.touched = old is None
 
 
 class _TreeCopy:
     def __init__(self, source: str, target: str, reserve: int, old: int | None, new: int | None) -> None:
+        self._since: int | None = None
         self._source = source
         self._target = target
         self._reserve = reserve
@@ -45,17 +118,22 @@ class _TreeCopy:
         self._links: dict[int, bytes] = {}
         self._store = -1
         self._count = 0
-        self._bytes = 0
+        self.occupied = 0
         self._shares = True
 
-    def run(self) -> int:
+    def run(self, seen: _Directory | None = None, since: int | None = None) -> _Directory:
+        """Copy the tree, or bring the copy up to date in which ``seen`` was seen; return what is in it now.
+
+        With ``since``, a time in nanoseconds, the tree changes meanwhile.
+        """
+        self._since = since
         top = os.open(self._target, _DIRECTORY)
         try:
             # The first name of each file with several; other names are links to it, without a long path.
             os.mkdir(_LINKS, 0o700, dir_fd=top)
             self._store = os.open(_LINKS, _DIRECTORY, dir_fd=top)
             try:
-                self._copy_levels()
+                result = self._copy_levels(seen)
             finally:
                 for name in self._links.values():
                     os.unlink(name, dir_fd=self._store)
@@ -64,39 +142,53 @@ class _TreeCopy:
             # Once more, since removing those changed the time.
             found = os.stat(self._source)
             os.utime(top, ns=(found.st_atime_ns, found.st_mtime_ns))
-            return self._bytes
+            return result
         finally:
             os.close(top)
 
-    def _copy_levels(self) -> None:
+    def _copy_levels(self, seen: _Directory | None) -> _Directory:
         """Go through the tree with two open directories, and back up through ``..``."""
         read, write = os.open(os.fsencode(self._source), _DIRECTORY), os.open(os.fsencode(self._target), _DIRECTORY)
-        # Per level: the names that are left, and the attributes that a directory gets once it is complete.
-        levels = [(_names(read), os.fstat(read))]
+        found = os.fstat(read)
+        result = _Directory(self._identity(found))
+        levels = [_Level(_names(read), found, seen, result)]
         try:
             while True:
-                names, found = levels[-1]
-                if names:
-                    name = names.pop()
+                level = levels[-1]
+                if level.names:
+                    name = level.names.pop()
                     if len(levels) == 1 and name == _LINKS:
                         continue
-                    entry = os.stat(name, dir_fd=read, follow_symlinks=False)
-                    if not stat.S_ISDIR(entry.st_mode):
-                        self._copy_entry(name, entry, read, write)
+                    try:
+                        entry = os.stat(name, dir_fd=read, follow_symlinks=False)
+                    except FileNotFoundError:
+                        if self._since is None:
+                            raise
                         continue
-                    self._counted(4096)
-                    os.mkdir(name, 0o700, dir_fd=write)
-                    read, write = self._descend(name, read, write)
-                    levels.append((_names(read), entry))
+                    if not stat.S_ISDIR(entry.st_mode):
+                        self._update_entry(name, entry, level, read, write)
+                        continue
+                    below = self._enter(name, entry, level, read, write)
+                    if below is not None:
+                        self._counted(4096)
+                        below, beside = below, os.open(name, _DIRECTORY, dir_fd=write)
+                        os.close(read)
+                        os.close(write)
+                        read, write = below, beside
+                        levels.append(self._level(name, entry, level, read, write))
                     continue
+                self._remove_missing(level, write)
                 levels.pop()
                 if not levels:
-                    self._finish(read, write, found, is_top=True)
-                    return
+                    self._finish(read, write, level.found, is_top=True)
+                    return result
                 # First up, since the final mode may not let an ordinary user do that.
                 above, beside = os.open("..", _DIRECTORY, dir_fd=read), os.open("..", _DIRECTORY, dir_fd=write)
                 try:
-                    self._finish(read, write, found, is_top=False)
+                    if self._since is not None and os.fstat(above).st_ino != levels[-1].found.st_ino:
+                        raise OSError(errno.EBUSY, "a directory was moved while it was copied")
+                    if level.touched or level.old is None or level.old.identity != level.seen.identity:
+                        self._finish(read, write, level.found, is_top=False)
                 finally:
                     os.close(read)
                     os.close(write)
@@ -105,11 +197,72 @@ class _TreeCopy:
             os.close(read)
             os.close(write)
 
-    def _descend(self, name: bytes, read: int, write: int) -> tuple[int, int]:
-        below, beside = _open_readable(name, _DIRECTORY, read), os.open(name, _DIRECTORY, dir_fd=write)
-        os.close(read)
-        os.close(write)
-        return below, beside
+    def _level(self, name: bytes, entry: os.stat_result, above: _Level, read: int, write: int) -> _Level:
+        known = None if above.old is None else above.old.entries.get(name)
+        old = known if isinstance(known, _Directory) else None
+        seen = _Directory(self._identity(entry))
+        above.seen.entries[name] = seen
+        level = _Level(_names(read), entry, old, seen)
+        if not self._is_root and old is not None:
+            os.fchmod(write, 0o700)
+            level.touched = True
+        return level
+
+    def _enter(self, name: bytes, entry: os.stat_result, level: _Level, read: int, write: int) -> int | None:
+        """Open a directory and make sure that there is one in the copy; return None if it cannot be opened yet."""
+        try:
+            below = os.open(name, _DIRECTORY, dir_fd=read) if self._since is not None else _open_readable(
+                name, _DIRECTORY, read
+            )  # fmt: skip
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            if self._since is None:
+                raise
+            return None
+        try:
+            if os.fstat(below).st_ino != entry.st_ino:
+                raise OSError(errno.EBUSY, "a directory was replaced while it was copied")
+            known = None if level.old is None else level.old.entries.get(name)
+            if not isinstance(known, _Directory):
+                self._remove_copy(name, level, write)
+                os.mkdir(name, 0o700, dir_fd=write)
+                level.touched = True
+            return below
+        except BaseException:
+            os.close(below)
+            raise
+
+    def _update_entry(self, name: bytes, found: os.stat_result, level: _Level, read: int, write: int) -> None:
+        identity = self._identity(found)
+        known = None if level.old is None else level.old.entries.get(name)
+        if known is not None and known == _identity(found):
+            level.seen.entries[name] = identity
+            self.occupied += found.st_blocks * 512
+            return
+        self._remove_copy(name, level, write)
+        level.touched = True
+        try:
+            self._copy_entry(name, found, read, write)
+        except OSError as error:
+            if self._since is None or error.errno in _FULL:
+                raise
+            # It goes, or changes into something else, at this moment: the next pass sees what has become of it.
+            _remove(name, write)
+            return
+        level.seen.entries[name] = identity
+
+    def _remove_copy(self, name: bytes, level: _Level, write: int) -> None:
+        if level.old is not None and name in level.old.entries:
+            _remove(name, write)
+
+    def _remove_missing(self, level: _Level, write: int) -> None:
+        """Remove what is in the copy only."""
+        if level.old is not None:
+            for name in level.old.entries.keys() - level.seen.entries.keys():
+                _remove(name, write)
+                level.touched = True
+
+    def _identity(self, found: os.stat_result) -> tuple[int, ...] | None:
+        return None if self._since is not None and found.st_ctime_ns >= self._since else _identity(found)
 
     def _copy_entry(self, name: bytes, found: os.stat_result, read: int, write: int) -> None:
         mode = found.st_mode
@@ -137,7 +290,7 @@ class _TreeCopy:
 
     def _copy_file(self, name: bytes, found: os.stat_result, read: int, write: int) -> None:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        source = _open_readable(name, flags, read)
+        source = os.open(name, flags, dir_fd=read) if self._since is not None else _open_readable(name, flags, read)
         try:
             if not stat.S_ISREG(os.fstat(source).st_mode):
                 raise OSError(errno.EBUSY, "a file changed while it was copied")
@@ -163,7 +316,7 @@ class _TreeCopy:
 
     def _counted(self, size: int) -> None:
         """Count an entry, and look from time to time whether the disk has room for more."""
-        self._bytes += size
+        self.occupied += size
         self._count += 1
         if size > 1 << 20 or self._count % _CHECK_EVERY == 0:
             check_space(self._target, size, self._reserve)
@@ -219,6 +372,75 @@ class _TreeCopy:
         if self._old is not None and self._old <= number < self._old + _RANGE:
             return number + self._shift
         return number
+
+
+def _identity(found: os.stat_result) -> tuple[int, ...]:
+    return (found.st_ino, found.st_ctime_ns, found.st_mtime_ns, found.st_size, found.st_mode)
+
+
+def _remove(name: bytes, parent: int) -> None:
+    """Remove an entry of a copy, if it exists, at any depth."""
+    try:
+        os.unlink(name, dir_fd=parent)
+        return
+    except FileNotFoundError:
+        return
+    except (IsADirectoryError, PermissionError):
+        pass
+    here = _open_writable(name, parent)
+    levels = [(name, _names(here))]
+    try:
+        while levels:
+            name, names = levels[-1]
+            if names:
+                below = names.pop()
+                if stat.S_ISDIR(os.stat(below, dir_fd=here, follow_symlinks=False).st_mode):
+                    inner = _open_writable(below, here)
+                    os.close(here)
+                    here = inner
+                    levels.append((below, _names(here)))
+                else:
+                    os.unlink(below, dir_fd=here)
+                continue
+            levels.pop()
+            above = os.open("..", _DIRECTORY, dir_fd=here)
+            os.close(here)
+            here = above
+            os.rmdir(name, dir_fd=here)
+    finally:
+        os.close(here)
+
+
+def _open_writable(name: bytes, parent: int) -> int:
+    try:
+        directory = os.open(name, _DIRECTORY, dir_fd=parent)
+    except PermissionError:
+        os.chmod(name, 0o700, dir_fd=parent)
+        directory = os.open(name, _DIRECTORY, dir_fd=parent)
+    os.fchmod(directory, 0o700)
+    return directory
+
+
+def clear(target: str) -> None:
+    """Remove everything in a copy."""
+    top = os.open(target, _DIRECTORY)
+    try:
+        for name in _names(top):
+            _remove(name, top)
+    finally:
+        os.close(top)
+
+
+def _file_system(path: str) -> str:
+    """Return the kind of a path's file system; empty if unknown."""
+    device = os.stat(path).st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            fields = line.split()
+            if fields[2] == wanted:
+                return fields[fields.index("-") + 1]
+    return ""
 
 
 def _names(directory: int) -> list[bytes]:

@@ -17,13 +17,21 @@ from sandtui.local.agent.protocol import ProtocolError
 from sandtui.local.control.images import Catalogue
 from sandtui.local.drivers.agent_instance import SOCKET_NAME, AgentInstance
 from sandtui.local.drivers.agent_processes import PATH, find_agent, reap
-from sandtui.local.drivers.base import COMMAND_TOO_LONG, CheckpointDriver, DriverError, ImageUnavailable, SandboxGone
+from sandtui.local.drivers.base import (
+    COMMAND_TOO_LONG,
+    CheckpointDriver,
+    DriverError,
+    ImageUnavailable,
+    NetworkDriver,
+    SandboxGone,
+)
 from sandtui.local.drivers.cgroups import ControlGroup, find_cgroups
 from sandtui.local.drivers.channel import Channel
 from sandtui.local.drivers.cpu_weights import CpuWeights
 from sandtui.local.drivers.launcher import Launcher, LauncherDied
 from sandtui.local.drivers.logs import SandboxLogs
 from sandtui.local.drivers.machine_python import machine_python
+from sandtui.local.drivers.named_images import NamedImages
 from sandtui.local.drivers.spares import Spare, Spares, make_directory
 from sandtui.local.files import private_directory, remove_tree
 from sandtui.local.readiness import readable
@@ -56,8 +64,14 @@ class AgentDriver:
         """The part that takes checkpoints; None: a driver has to isolate files for that."""
         return None
 
+    @property
+    def networks(self) -> NetworkDriver | None:
+        """The part that carries LAN networks; None: a driver has to carry packets for that."""
+        return None
+
     def __init__(self, state_dir: Path, images: Catalogue) -> None:
         self._images = images
+        self.images = NamedImages(self.name, images)
         self._cgroups = find_cgroups(state_dir)
         self._watching: asyncio.Task[None] | None = None
         self._sandboxes = state_dir / "sandboxes"
@@ -119,7 +133,7 @@ class AgentDriver:
 
     async def start(self, record: SandboxRecord) -> AgentInstance:
         """Create a sandbox and start it."""
-        if (reason := self._images.error(record.docker_image)) is not None:
+        if record.image_id is None and (reason := self._images.error(record.docker_image)) is not None:
             raise ImageUnavailable(reason)
         self.note(record.id, f"image {record.docker_image!r} is only a name; the line above describes the base")
         directory = self._sandboxes / record.id

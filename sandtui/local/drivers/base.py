@@ -7,9 +7,11 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from sandtui.local.drivers.logs import SandboxLogs
+from sandtui.local.store.networks import NetworkRecord
 from sandtui.local.store.records import Attachment, SandboxRecord
 
 Stream = Literal["stdout", "stderr"]
@@ -260,6 +262,70 @@ class CheckpointDriver(Protocol):
         ...
 
 
+class ImageDriver(Protocol):
+    """Makes the images of a platform, which sandboxes are created from by their records' ``image_id``."""
+
+    @property
+    def no_builds(self) -> str | None:
+        """Why Dockerfiles cannot be built, as the beginning of a sentence; None if they can."""
+        ...
+
+    def check(self, platform: str) -> None:
+        """Raise :class:`Refused` for a platform, such as ``linux/arm64``, that sandboxes here do not have."""
+        ...
+
+    async def transfer(self, image_id: str, source: str, platform: str, note: Callable[[str], None]) -> int | None:
+        """Copy an image from its registry and return its size in bytes; ``note`` gets lines for the build's log.
+
+        Raises:
+            DriverError: there is no image.
+        """
+        ...
+
+    async def build(
+        self, image_id: str, context: Path, dockerfile: str, platform: str, note: Callable[[str], None]
+    ) -> int | None:
+        """Build an image from a tar archive; otherwise like :meth:`transfer`."""
+        ...
+
+    async def remove(self, image_id: str) -> None:
+        """Remove an image, which may be missing."""
+        ...
+
+    async def remains(self) -> list[str]:
+        """Return the ids of all images that there are."""
+        ...
+
+
+class NetworkDriver(Protocol):
+    """Carries LAN networks between sandboxes."""
+
+    @property
+    def refusal(self) -> str | None:
+        """Why there are no networks here, as the beginning of a sentence; None if there are."""
+        ...
+
+    def member_refusal(self, record: SandboxRecord) -> str | None:
+        """Return why a running sandbox cannot be a member, or None if it can."""
+        ...
+
+    def apply(self, network: NetworkRecord) -> None:
+        """Put the members and rules of a network in force."""
+        ...
+
+    def withdraw(self, network_id: str) -> None:
+        """Remove a network; its members no longer reach each other through it."""
+        ...
+
+    def applied(self, network: NetworkRecord) -> int:
+        """Return the version of a network that is in force, as observed; 0 if there is none."""
+        ...
+
+    async def wait_applied(self, network: NetworkRecord) -> None:
+        """Wait a moment until this version of a network is in force."""
+        ...
+
+
 class Driver(Protocol):
     """Runs sandboxes."""
 
@@ -285,6 +351,16 @@ class Driver(Protocol):
     @property
     def checkpoints(self) -> CheckpointDriver | None:
         """The part that takes checkpoints; None if this driver has none."""
+        ...
+
+    @property
+    def images(self) -> ImageDriver:
+        """The part that makes images."""
+        ...
+
+    @property
+    def networks(self) -> NetworkDriver | None:
+        """The part that carries LAN networks; None if this driver has none."""
         ...
 
     def fleet(self) -> list[SandboxRecord]:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,9 +19,11 @@ from sandtui.local.drivers.egress_check import refuse_egress_rules, refuse_other
 from sandtui.local.drivers.engine_address import EngineAddress, engine_addresses
 from sandtui.local.drivers.engine_api import EngineApi, EngineError, image_path
 from sandtui.local.drivers.engine_checkpoints import EngineCheckpoints, image_of
+from sandtui.local.drivers.engine_images import EngineImages
 from sandtui.local.drivers.engine_instance import EngineInstance
 from sandtui.local.drivers.engine_links import EngineLink, SocketLink
 from sandtui.local.drivers.engine_ssh import SshLink
+from sandtui.local.drivers.engine_volumes import EngineVolumes
 from sandtui.local.drivers.logs import SandboxLogs
 from sandtui.local.settings import LocalError
 from sandtui.local.store.records import SandboxRecord
@@ -36,6 +39,8 @@ CAPABILITIES: Final = (
     "SYS_CHROOT",
 )  # fmt: skip
 _MAX_LOGGED: Final = 10_000
+_OWN: Final = "prime/"
+"""Images of a platform; no registry has them."""
 
 
 async def find_engine() -> EngineApi | None:
@@ -110,7 +115,11 @@ class EngineDriver:
         self._state = hashlib.sha256(os.fsencode(state_dir)).hexdigest()[:16]
         self._version = ""
         self._architecture = ""
-        self.checkpoints = EngineCheckpoints(api, self._state, _name)
+        self._volumes = EngineVolumes(api, self._state, _name, self._image_of)
+        self.checkpoints = EngineCheckpoints(api, self._state, _name, self._volumes)
+        self.images = EngineImages(api, self._state, self._provide)
+        # The engine carries the packets of its containers; their addresses are not known before they run.
+        self.networks = None
 
     @property
     def isolation(self) -> str:
@@ -149,6 +158,8 @@ class EngineDriver:
         components = [one.get("Name", "") for one in found.get("Components") or []]
         name = ("" if "/" in named else named) or next((one for one in components if one), "the engine")
         self._architecture = str(found.get("Arch") or "")
+        await self.images.open(found)
+        await self._volumes.open()
         self._version = f"{name} {found.get('Version', '')}".strip()
 
     async def close(self) -> None:
@@ -174,6 +185,8 @@ class EngineDriver:
             return reason
         if await self._has(image):
             return None
+        if image.startswith(_OWN):
+            return _unknown(image)
         try:
             await self._api.call("GET", f"/distribution/{image_path(image).removeprefix('/images/')}/json")
         except DriverError as error:
@@ -195,8 +208,12 @@ class EngineDriver:
         if record.checkpoint_id is not None:
             if not await self._has(image_of(record.checkpoint_id)):
                 raise DriverError("The container engine has no image of the checkpoint any more.")
-        elif not await self._has(record.docker_image):
-            await self._pull(record)
+        elif record.image_id is not None:
+            if not await self._has(self.images.reference(record.image_id)):
+                raise ImageUnavailable(f"The container engine has no image {record.docker_image!r} any more.")
+        else:
+            await self._provide(record.docker_image, lambda text: self.note(record.id, text))
+        await self._volumes.prepare(record)
         body = self.description(record)
         await self._api.call("POST", "/containers/create", params={"name": _name(record.id)}, json=body)
         await self._api.call("POST", f"/containers/{_name(record.id)}/start")
@@ -213,7 +230,12 @@ class EngineDriver:
             found = await self._api.call("GET", f"/containers/{_name(record.id)}/json")
         except DriverError:
             return None
-        return self._instance(record) if found["State"].get("Running") else None
+        state = found["State"]
+        if state.get("Paused") or state.get("Status") == "paused":
+            # By a platform that was killed while it copied a volume.
+            await self._volumes.resume(_name(record.id))
+            return self._instance(record)
+        return self._instance(record) if state.get("Running") else None
 
     async def discard(self, sandbox_id: str) -> None:
         """Remove the container of a sandbox; its log is kept."""
@@ -230,14 +252,16 @@ class EngineDriver:
         except EngineError as error:
             if error.status != 404:
                 raise
+        await self._volumes.discard(sandbox_id)
         with contextlib.suppress(DriverError):
             await self.checkpoints.remove_unused()
+            await self.images.remove_unused()
 
     async def remains(self) -> list[str]:
         """Return the ids of sandboxes that still have a container."""
         filters = json.dumps({"label": [f"{_STATE}={self._state}"]})
         rows = await self._api.call("GET", "/containers/json", params={"all": 1, "filters": filters})
-        return sorted(row["Labels"][_SANDBOX] for row in rows)
+        return sorted({row["Labels"][_SANDBOX] for row in rows} | set(await self._volumes.sandboxes()))
 
     async def log(self, record: SandboxRecord) -> str:
         """Return the log of a sandbox."""
@@ -264,13 +288,17 @@ class EngineDriver:
             raise
         return True
 
-    async def _pull(self, record: SandboxRecord) -> None:
-        image = record.docker_image
+    async def _provide(self, image: str, note: Callable[[str], None]) -> None:
+        """Pull an image unless the engine has it."""
+        if await self._has(image):
+            return
+        if image.startswith(_OWN):
+            raise ImageUnavailable(_unknown(image))
         name, _, tag = (
             image.rpartition(":") if ":" in image.rpartition("/")[2] and "@" not in image else (image, "", "")
         )
         params = {"fromImage": name, "tag": tag or ("" if "@" in image else "latest")}
-        self.note(record.id, f"pulling {image}")
+        note(f"pulling {image}")
         last_status = ""
         try:
             async for row in self._api.lines("POST", "/images/create", params=params):
@@ -279,7 +307,7 @@ class EngineDriver:
                 status = str(row.get("status", ""))
                 if status and status != last_status and not row.get("progress"):
                     last_status = status
-                    self.note(record.id, f"pulling: {status}")
+                    note(f"pulling: {status}")
         except EngineError as error:
             raise ImageUnavailable(f"The image {image!r} could not be pulled: {error}") from error
 
@@ -289,7 +317,7 @@ class EngineDriver:
         memory = int(record.memory_gb * 1024**3)
         runtime = {"Runtime": self._runtime} if self._runtime else {}
         return {
-            "Image": record.docker_image if record.checkpoint_id is None else image_of(record.checkpoint_id),
+            "Image": self._image_of(record),
             "Entrypoint": (argv or _STAY)[:1],
             "Cmd": (argv or _STAY)[1:],
             "Env": [f"{key}={value}" for key, value in record.environment().items()],
@@ -305,9 +333,15 @@ class EngineDriver:
                 "CapAdd": list(CAPABILITIES),
                 "SecurityOpt": ["no-new-privileges"],
                 "NetworkMode": "bridge" if record.network_access else "none",
+                "Mounts": self._volumes.mounts(record),
                 **runtime,
             },
         }
+
+    def _image_of(self, record: SandboxRecord) -> str:
+        if record.checkpoint_id is not None:
+            return image_of(record.checkpoint_id)
+        return record.docker_image if record.image_id is None else self.images.reference(record.image_id)
 
     def _instance(self, record: SandboxRecord) -> EngineInstance:
         env = record.environment()
@@ -317,6 +351,10 @@ class EngineDriver:
         params = {"stdout": 1, "stderr": 1}
         raw = await self._api.call("GET", f"/containers/{_name(sandbox_id)}/logs", params=params)
         return _unframe(raw).decode("utf-8", "replace") if isinstance(raw, bytes) else ""
+
+
+def _unknown(image: str) -> str:
+    return f"The platform has no image {image!r}; `sandtui image ls` lists those that it has."
 
 
 def _name(sandbox_id: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sandtui.local.drivers.base import Captured
 from sandtui.local.drivers.engine_api import EngineApi, EngineError
+from sandtui.local.drivers.engine_volumes import EngineVolumes
 from sandtui.local.store.records import Attachment, SandboxRecord
 
 REPOSITORY: Final = "localhost/sandtui-checkpoint"
@@ -21,10 +22,11 @@ class EngineCheckpoints:
     ``name_of`` returns the container of a sandbox; ``state`` marks the images of this platform.
     """
 
-    no_volumes = "With the engine driver, volumes are"
+    no_volumes: str | None = None
 
-    def __init__(self, api: EngineApi, state: str, name_of: Callable[[str], str]) -> None:
+    def __init__(self, api: EngineApi, state: str, name_of: Callable[[str], str], volumes: EngineVolumes) -> None:
         self._api = api
+        self._volumes = volumes
         self._state = state
         self._name_of = name_of
         self._in_use: set[str] = set()
@@ -36,7 +38,9 @@ class EngineCheckpoints:
         on_captured: Callable[[], None],
         volume: Attachment | None = None,
     ) -> Captured:
-        """Commit the container of a sandbox."""
+        """Commit the container of a sandbox, or copy one of its volumes."""
+        if volume is not None:
+            return await self._volumes.publish(record, checkpoint_id, volume, on_captured)
         name = self._name_of(record.id)
         before = await self._api.call("GET", f"/containers/{name}/json", params={"size": 1})
         repository, _, tag = image_of(checkpoint_id).rpartition(":")
@@ -52,6 +56,7 @@ class EngineCheckpoints:
 
     async def remove(self, checkpoint_id: str) -> None:
         """Remove an image; one that containers were created from goes with the last of them."""
+        await self._volumes.remove_version(checkpoint_id)
         try:
             # Not by force: with Podman, that removes the containers as well.
             await self._api.call("DELETE", f"/images/{image_of(checkpoint_id)}")
@@ -69,11 +74,12 @@ class EngineCheckpoints:
             await self.remove(checkpoint_id)
 
     async def remains(self) -> list[str]:
-        """Return the ids of all checkpoints that the engine has images of."""
+        """Return the ids of all checkpoints that the engine has images or volumes of."""
         filters = json.dumps({"label": [f"{_STATE}={self._state}"]})
         rows = await self._api.call("GET", "/images/json", params={"filters": filters})
         tags = [tag for row in rows for tag in row.get("RepoTags") or ()]
-        return sorted({tag.rpartition(":")[2] for tag in tags if tag.startswith(f"{REPOSITORY}:")})
+        images = {tag.rpartition(":")[2] for tag in tags if tag.startswith(f"{REPOSITORY}:")}
+        return sorted(images | set(await self._volumes.versions()))
 
 
 def image_of(checkpoint_id: str) -> str:

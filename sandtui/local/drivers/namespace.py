@@ -20,6 +20,7 @@ from sandtui.local.drivers.agent_responses import network_device, raise_error
 from sandtui.local.drivers.agents import AgentDriver
 from sandtui.local.drivers.architecture import refuse_hardware
 from sandtui.local.drivers.base import CheckpointDriver, DriverError, FileFailed, Refused
+from sandtui.local.drivers.carried_networks import CarriedNetworks
 from sandtui.local.drivers.channel import Channel
 from sandtui.local.drivers.checkpoints import IMAGE, Layer, NamespaceCheckpoints
 from sandtui.local.drivers.disk_limits import (
@@ -111,6 +112,12 @@ class NamespaceDriver(AgentDriver):
         self._mapped = mapped
         self._users = HostUsers()
         self._carried: dict[str, SandboxRecord] = {}
+        without = "" if shared else f" ({self._why})"
+        self._networks = CarriedNetworks(
+            self._carrier,
+            None if self._carrier is not None else f"Where the platform carries no packets{without}, LAN networks are",
+            self._carried.__contains__,
+        )
         self._checkpoints = NamespaceCheckpoints(state_dir, self._sandboxes, self._running)
         if disk is None:
             self._checkpoints.no_volumes = "Volumes need a limit of disks, which needs root here; they are"
@@ -155,6 +162,11 @@ class NamespaceDriver(AgentDriver):
     def checkpoints(self) -> CheckpointDriver:
         """The part that takes checkpoints."""
         return self._checkpoints
+
+    @property
+    def networks(self) -> CarriedNetworks:
+        """The part that carries LAN networks."""
+        return self._networks
 
     async def open(self) -> None:
         """Prepare the directories and the user ids."""
@@ -270,6 +282,7 @@ class NamespaceDriver(AgentDriver):
             if sandbox_id in self._carried:
                 with contextlib.suppress(DriverError):
                     self._carry(sandbox_id, *await instance.network())
+        self._networks.apply_all()
 
     def _not_carried(self, sandbox_id: str, error: str) -> None:
         self.note(sandbox_id, f"this sandbox has no network: its packets cannot be carried ({error})")
@@ -311,6 +324,7 @@ class NamespaceDriver(AgentDriver):
         watched = (size, inodes_for(size)) if self._disk is None else None
         return isolation_spec(
             record.name, network, first_uid, size, lock, nested=self._nested, image=image, watched=watched,
+            address=record.lan_address,
             is_restored=record.checkpoint_id is not None, volumes=await self._volumes(record, root, first_uid),
         )  # fmt: skip
 
@@ -363,6 +377,7 @@ def isolation_spec(
     watched: tuple[int, int] | None = None,
     is_restored: bool = False,
     volumes: Sequence[dict[str, Any]] = (),
+    address: str | None = None,
 ) -> dict[str, Any]:
     """Return what the agent has to build; ``lock`` is a descriptor that it holds."""
     return {
@@ -370,6 +385,7 @@ def isolation_spec(
         "is_laid_out": image is not None and image.is_laid_out,
         "is_restored": is_restored,
         "volumes": list(volumes),
+        "address": address,
         "watched": watched,
         "file_size": file_size,
         "hostname": re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")[:63].strip("-") or "sandbox",

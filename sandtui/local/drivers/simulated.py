@@ -29,9 +29,11 @@ from sandtui.local.drivers.base import (
     Stream,
 )
 from sandtui.local.drivers.failures import Fate, Stage, fate_of
+from sandtui.local.drivers.named_images import NamedImages
 from sandtui.local.drivers.simulated_checkpoints import SimulatedCheckpoints
 from sandtui.local.drivers.simulated_files import SimulatedFiles, sample_files
 from sandtui.local.drivers.simulated_fleet import make_fleet, simulated_usage
+from sandtui.local.drivers.simulated_networks import SimulatedNetworks
 from sandtui.local.store.records import SandboxRecord
 
 ADMIT_SECONDS = 0.5
@@ -58,16 +60,23 @@ class SimulatedDriver:
 
     def __init__(self, clock: Clock, images: Catalogue, fleet: int = 0, seed: int = 1) -> None:
         self._images = images
+        self.images = NamedImages(self.name, images)
         self._clock = clock
         self._fleet = fleet
         self._seed = seed
         self._instances: dict[str, _Instance] = {}
         self._checkpoints = SimulatedCheckpoints(self._files_of)
+        self._networks = SimulatedNetworks()
 
     @property
     def checkpoints(self) -> SimulatedCheckpoints:
         """The part that takes checkpoints."""
         return self._checkpoints
+
+    @property
+    def networks(self) -> SimulatedNetworks:
+        """The part for LAN networks."""
+        return self._networks
 
     def _files_of(self, record: SandboxRecord) -> dict[str, bytes]:
         return self._instance(record).contents
@@ -116,7 +125,7 @@ class SimulatedDriver:
         """Wait as long as a real start would take."""
         await self._fail(record, "starting")
         await self._clock.sleep_until(record.updated_at + timedelta(seconds=START_SECONDS))
-        if (reason := self._images.error(record.docker_image)) is not None:
+        if record.image_id is None and (reason := self._images.error(record.docker_image)) is not None:
             raise ImageUnavailable(reason)
         return self._instance(record)
 

@@ -8,6 +8,11 @@ from typing import Final
 
 _MAX_JUMPS: Final = 20
 _REFUSED: Final = 5
+_NO_SUCH_NAME: Final = 3
+_ANSWERED: Final = 0x84
+_RECURSION: Final = 0x80
+_ADDRESS, _ANY = 1, 255
+_ANSWER_SECONDS: Final = 5
 _OPCODE: Final = 0x78
 
 
@@ -47,6 +52,24 @@ def addresses(message: bytes) -> list[str]:
 def refused(message: bytes) -> bytes:
     """Return the response that refuses a query."""
     return message[:2] + bytes((message[2] | 0x80, message[3] & 0xF0 | _REFUSED)) + message[4:]
+
+
+def answer(message: bytes, address: str | None) -> bytes:
+    """Return the response to a query, whose name has this address or does not exist.
+
+    The message must be one that :func:`queried_name` understands.
+    """
+    found = _name(message, 12)
+    if found is None or found[1] + 4 > len(message):
+        return refused(message)
+    end = found[1] + 4
+    kind = int.from_bytes(message[end - 4 : end - 2], "big")
+    record = b""
+    if address is not None and kind in (_ADDRESS, _ANY):
+        record = b"\xc0\x0c\0\1\0\1" + _ANSWER_SECONDS.to_bytes(4, "big") + b"\0\4" + socket.inet_aton(address)
+    flags = bytes((message[2] & 1 | _ANSWERED, _RECURSION | (_NO_SUCH_NAME if address is None else 0)))
+    counts = b"\0\1" + bool(record).to_bytes(2, "big") + bytes(4)
+    return message[:2] + flags + counts + message[12:end] + record
 
 
 def name_server(path: Path = Path("/etc/resolv.conf")) -> str | None:

@@ -9,6 +9,7 @@ import struct
 import sys
 from typing import Final, Protocol
 
+from sandtui.local.agent.network import HARDWARE_ADDRESS
 from sandtui.local.network.packets import VNET_SIZE
 
 _ETHERNET_SIZE: Final = 14
@@ -57,7 +58,7 @@ class Ethernet:
     """The far end of a veth pair, read through a packet socket."""
 
     def __init__(self) -> None:
-        self._sandbox = bytes(6)
+        self._sandbox = HARDWARE_ADDRESS
 
     def prepare(self, device: int) -> int:
         """Set a large receive buffer; half of its size is for the kernel's own data."""

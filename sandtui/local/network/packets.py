@@ -14,6 +14,7 @@ FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 # virtio_net_hdr: it says that our checksums are not computed yet. The kernel never computes them either, since the
 # packets stay on this machine.
 _NEEDS_CSUM: Final = 1
+_GSO_TCPV4, _GSO_ECN = 1, 0x80
 _VNET: Final = struct.Struct("<BBHHHH")
 _IP: Final = struct.Struct("!BBHHHBBH4s4s")
 _TCP: Final = struct.Struct("!HHIIBBHHH")
@@ -108,6 +109,22 @@ def option(segment: Segment, kind: int) -> bytes | None:
     return None
 
 
+def vnet_header(checksum: int) -> bytes:
+    """Return the header for a packet without IP options whose checksum, at an offset in its body, is not computed."""
+    return _VNET.pack(_NEEDS_CSUM, 0, 0, 0, 20, checksum)
+
+
+def large_header(received: bytes, head: int) -> bytes | None:
+    """Return the header for a TCP packet that is to be cut into segments, or None if the received header says nothing.
+
+    ``head`` is the size of the packet's own headers. Kernels pass data on in pieces larger than the MTU of a device.
+    """
+    _, kind, _, size, _, _ = _VNET.unpack(received)
+    if kind & ~_GSO_ECN != _GSO_TCPV4 or not size:
+        return None
+    return _VNET.pack(_NEEDS_CSUM, kind, head, size, 20, 16)
+
+
 def _wrap(protocol: int, source: str, target: str, head: bytes, data: bytes, offset: int) -> bytes:
     ends = socket.inet_aton(source), socket.inet_aton(target)
     size = len(head) + len(data)
@@ -117,7 +134,7 @@ def _wrap(protocol: int, source: str, target: str, head: bytes, data: bytes, off
     pseudo = _sum(ends[0] + ends[1] + struct.pack("!HH", protocol, size))
     body = bytearray(head)
     body[offset : offset + 2] = pseudo.to_bytes(2, "big")
-    return _VNET.pack(_NEEDS_CSUM, 0, 0, 0, 20, offset) + bytes(ip) + bytes(body) + data
+    return vnet_header(offset) + bytes(ip) + bytes(body) + data
 
 
 def _sum(data: bytes) -> int:

@@ -29,16 +29,24 @@ class Names(Protocol):
 
 
 async def serve_queries(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, names: Names, resolve: Resolve, *, learns: bool = True
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    names: Names,
+    resolve: Resolve,
+    *,
+    learns: bool = True,
+    answer: Callable[[bytes], bytes | None] | None = None,
 ) -> None:
-    """Serve one connection to its end, one query at a time."""
+    """Serve one connection to its end, one query at a time; what ``answer`` knows is not forwarded."""
     try:
         while True:
             async with asyncio.timeout(_IDLE_SECONDS):
                 message = await _receive(reader)
             if len(message) < _MIN_MESSAGE:
                 break
-            if names.allows_lookup(message):
+            if answer is not None and (known := answer(message)) is not None:
+                response = known
+            elif names.allows_lookup(message):
                 async with asyncio.timeout(_RESPONSE_SECONDS):
                     response = await resolve(message)
                 if learns and (name := dns.queried_name(response)) is not None:

@@ -11,17 +11,21 @@ from typing import Any, Final, cast
 
 from sandtui.local.egress import Policy
 from sandtui.local.network import dns
+from sandtui.local.network.addresses import LAN_PREFIXES
 from sandtui.local.network.budget import MAX_FLOWS, ConnectionBudget, Descriptors
 from sandtui.local.network.framing import Framing, Tun
-from sandtui.local.network.packets import SYN, Datagram, Segment, build_datagram, parse
+from sandtui.local.network.lan import LanPort
+from sandtui.local.network.packets import SYN, VNET_SIZE, Datagram, Segment, build_datagram, parse
 from sandtui.local.network.reach import Reach
 from sandtui.local.network.resolver import forward_query, serve_queries
 from sandtui.local.network.tcp import ROOM, Key, TcpFlow, refusal
 
+ADDRESS: Final = "10.0.2.100"
 RESOLVER: Final = "10.0.2.3"
 UDP_SECONDS: Final = 60.0
 _CONNECT_SECONDS: Final = 30.0
 _FRAME: Final = 65600
+_PREFIX: Final = slice(VNET_SIZE + 16, VNET_SIZE + 18)
 _MIN_WINDOW: Final = 4096
 _BATCH: Final = 64
 _MAX_NAMES: Final = 10_000
@@ -36,12 +40,14 @@ class Stack:
 
     def __init__(
         self, device: int, policy: Policy, link: Framing | None = None, reach: Reach | None = None,
-        descriptors: Descriptors | None = None,
+        descriptors: Descriptors | None = None, lan: LanPort | None = None,
     ) -> None:  # fmt: skip
         self._device = device
         self._link = link or Tun()
         self._policy = policy
         self._reach = reach or Reach()
+        self._lan = lan
+        self._own = frozenset({ADDRESS} if lan is None else {ADDRESS, lan.address})
         self._tcp: dict[Key, TcpFlow] = {}
         self._udp: dict[Key, _UdpFlow] = {}
         self._names: dict[str, set[str]] = {}
@@ -51,6 +57,8 @@ class Stack:
         os.set_blocking(device, False)
         asyncio.get_running_loop().add_reader(device, self._readable)
         self._budget = ConnectionBudget(descriptors)
+        if lan is not None:
+            lan.attach(self.write)
 
     def close(self) -> None:
         """Close all connections."""
@@ -61,6 +69,8 @@ class Stack:
             flow.abort()
         for datagrams in list(self._udp.values()):
             datagrams.abort()
+        if self._lan is not None:
+            self._lan.close()
         self._budget.close()
         os.close(self._device)
 
@@ -103,10 +113,14 @@ class Stack:
     def allows(self, address: str, port: int) -> bool:
         """Whether the rules let the sandbox reach a port."""
         if address == RESOLVER:
-            return port == _DNS and not self._policy.blocks_all
+            return port == _DNS and (not self._policy.blocks_all or (self._lan is not None and self._lan.is_member))
         # The lists first: the other check costs a system call.
         names = frozenset(self._names.get(address, ()))
         return self._policy.allows(address, port, names) and self._reach.covers(address)
+
+    def _local_answer(self, message: bytes) -> bytes | None:
+        """Return the response to a query for the name of a sandbox; None if it is for another name."""
+        return None if self._lan is None else self._lan.answer(message)
 
     def _is_dns(self, address: str, port: int) -> bool:
         """Return whether traffic to an address consists of DNS queries that the lists apply to.
@@ -125,10 +139,15 @@ class Stack:
                 # The sandbox and its device no longer exist.
                 asyncio.get_running_loop().remove_reader(self._device)
                 return
-            found = parse(self._link.unwrap(frame))
+            packet = self._link.unwrap(frame)
+            if self._lan is not None and packet[_PREFIX] in LAN_PREFIXES and self._lan.carry(packet):
+                continue
+            found = parse(packet)
+            if found is None or found.source not in self._own:
+                continue
             if isinstance(found, Segment):
                 self._segment(found)
-            elif isinstance(found, Datagram):
+            else:
                 self._datagram(found)
 
     def _segment(self, segment: Segment) -> None:
@@ -195,11 +214,15 @@ class Stack:
         def resolve(message: bytes) -> Awaitable[bytes]:
             return forward_query(message, self._real(target))
 
-        await serve_queries(reader, writer, self, resolve, learns=learns)
+        answer = self._local_answer if learns else None
+        await serve_queries(reader, writer, self, resolve, learns=learns, answer=answer)
 
     def _datagram(self, datagram: Datagram) -> None:
         key = (datagram.source, datagram.source_port, datagram.target, datagram.target_port)
         if not self.allows(datagram.target, datagram.target_port):
+            return
+        if key[2] == RESOLVER and (local := self._local_answer(datagram.data)) is not None:
+            self._deliver(key, local)
             return
         if self._is_dns(*key[2:]) and not self.allows_lookup(datagram.data):
             if len(datagram.data) >= 12:

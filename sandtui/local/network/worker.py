@@ -14,6 +14,7 @@ from sandtui.local.agent.protocol import Decoder, ProtocolError, encode
 from sandtui.local.egress import Policy
 from sandtui.local.network.budget import Descriptors, close_all, raise_descriptor_limit
 from sandtui.local.network.framing import framing_of
+from sandtui.local.network.lan import LanPort, LanSwitch, read_lan
 from sandtui.local.network.reach import Reach
 from sandtui.local.network.stack import Stack
 from sandtui.local.readiness import readable
@@ -22,6 +23,7 @@ from sandtui.local.readiness import readable
 async def work(sock: socket.socket, reach: Reach, descriptors: Descriptors) -> None:
     """Receive devices and rules from the platform until it closes the socket; confirm the rules that are in force."""
     stacks: dict[str, Stack] = {}
+    switch = LanSwitch()
     decoder = Decoder()
     waiting: list[int | None] = []
     sock.setblocking(False)
@@ -44,17 +46,25 @@ async def work(sock: socket.socket, reach: Reach, descriptors: Descriptors) -> N
         try:
             decoder.feed(data)
             while (message := decoder.next()) is not None:
-                if (response := _take(message, waiting, stacks, reach, descriptors)) is not None:
+                if (response := _take(message, waiting, stacks, switch, reach, descriptors)) is not None:
                     await asyncio.get_running_loop().sock_sendall(sock, encode(response))
         except (ProtocolError, KeyError, IndexError, ConnectionError):
             return
 
 
 def _take(
-    message: dict[str, Any], waiting: list[int | None], stacks: dict[str, Stack], reach: Reach, descriptors: Descriptors
+    message: dict[str, Any],
+    waiting: list[int | None],
+    stacks: dict[str, Stack],
+    switch: LanSwitch,
+    reach: Reach,
+    descriptors: Descriptors,
 ) -> dict[str, Any] | None:
     """Carry out a message and return the response; an error concerns only this sandbox."""
     name = str(message["id"])
+    if message["op"] == "lan":
+        switch.set_network(name, read_lan(message["members"], message["rules"]) if message["members"] else None)
+        return {"id": name, "generation": message["generation"]}
     if message["op"] in ("remove", "add") and (old := stacks.pop(name, None)) is not None:
         old.close()
     if message["op"] == "remove":
@@ -65,7 +75,9 @@ def _take(
         if message["op"] == "add":
             if device is None:
                 raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-            stacks[name] = Stack(device, policy, framing_of(str(message["link"])), reach, descriptors)
+            address = message.get("address")
+            lan = LanPort(switch, name, str(address)) if address else None
+            stacks[name] = Stack(device, policy, framing_of(str(message["link"])), reach, descriptors, lan)
         elif name in stacks:
             stacks[name].set_policy(policy)
         else:

@@ -16,6 +16,7 @@ from sandtui.local.agent.protocol import Decoder, ProtocolError, encode
 from sandtui.local.interpreter import DIRECTORY, environment, module_command
 from sandtui.local.network.budget import close_all
 from sandtui.local.readiness import readable
+from sandtui.local.store.networks import NetworkRecord
 from sandtui.local.store.records import SandboxRecord
 
 MAX_QUEUED: Final = 32 * 1024 * 1024
@@ -51,7 +52,7 @@ class PacketWorker:
     def add(self, record: SandboxRecord, device: int, link: str) -> None:
         """Carry the packets of a sandbox; the descriptor remains the caller's."""
         self._applied.setdefault(record.id, 0)
-        self._send({"op": "add", "link": link, **_rules(record)}, [device])
+        self._send({"op": "add", "link": link, "address": record.lan_address, **_rules(record)}, [device])
 
     def set_policy(self, record: SandboxRecord) -> None:
         """Send the rules of a sandbox."""
@@ -63,6 +64,25 @@ class PacketWorker:
         self._wake()
         if self._sock is not None:
             self._send({"op": "remove", "id": sandbox_id}, [])
+
+    def set_network(self, network: NetworkRecord) -> None:
+        """Send the members and rules of a LAN network; one without members is forgotten."""
+        self._applied.setdefault(network.id, 0)
+        rules = [[rule.source, rule.target, rule.ports] for rule in network.rules]
+        members = {member.sandbox_id: [member.address, member.tags] for member in network.members}
+        message = {"op": "lan", "id": network.id, "members": members, "rules": rules, "generation": network.version}
+        self._send(message, [])
+
+    def remove_network(self, network_id: str) -> None:
+        """Remove a LAN network."""
+        self._applied.pop(network_id, None)
+        self._wake()
+        if self._sock is not None:
+            self._send({"op": "lan", "id": network_id, "members": {}, "rules": [], "generation": 0}, [])
+
+    def last_applied(self, name: str) -> int:
+        """Return the generation of a sandbox's or network's rules that the worker applies, without waiting."""
+        return self._applied.get(name, 0)
 
     async def applied(self, sandbox_id: str, generation: int) -> int:
         """Return the generation of the rules that the worker applies, after a short wait for ``generation``."""

@@ -62,7 +62,13 @@ class SandboxRecord:
     idempotency_key: str | None = None
     checkpoint_id: str | None = None
     """The checkpoint that its files come from."""
+    image_id: str | None = None
+    """The image of this platform that ``docker_image`` names; None if it is one of a registry."""
+    pending_image_build_id: str | None = None
+    """The build of its image that it waits for."""
     volumes: tuple[Attachment, ...] = ()
+    lan_address: str | None = None
+    """Its own address in LAN networks; None if it can be in none."""
     driver: str = ""
     started_at: datetime | None = None
     terminated_at: datetime | None = None

@@ -132,9 +132,19 @@ class ActivityScreen(AppScreen):
         session = self.services.platform.session
         return sandboxes_of(entry.text, found, session.store) if session is not None else []
 
-    def _why_not_sandbox(self) -> str:
+    def refuses(self, action: str) -> bool:
+        entry = self._current()
+        if action not in SANDBOX_ACTIONS or entry is None or entry.requests:
+            return False
+        named = self._sandboxes(entry, ())
+        return bool(named) and self.services.sandboxes.refuses(action, named)
+
+    def _current(self) -> ActivityEntry | None:
         index = self.query_one(OutputView).cursor
-        entry = self.entries[index] if index < len(self.entries) else None
+        return self.entries[index] if index < len(self.entries) else None
+
+    def _why_not_sandbox(self) -> str:
+        entry = self._current()
         # Which sandboxes its requests were for is read when it is needed.
         return "" if entry is not None and (entry.requests or self._sandboxes(entry, ())) else NO_SANDBOX
 

@@ -7,16 +7,17 @@ row under a cursor, the focused field or a dialog. It moves away when the cursor
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from time import time
+from dataclasses import dataclass, field
 
 from textual import events
 from textual.geometry import Region, Size
 from textual.notifications import Notification, Notifications
 from textual.screen import ModalScreen, Screen
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import TextArea
 
+from sandtui.clock import Clock, SystemClock
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.rendering.text import Content, Piece, Role, content, fit_middle, lines, width_of
 from sandtui.ui.widgets.essentials import HasEssentials
@@ -42,18 +43,29 @@ class CountedNotification(Notification):
     """A notification that came ``count`` times while it was shown."""
 
     count: int = 1
+    clock: Clock = field(default_factory=SystemClock)
+
+    def __post_init__(self) -> None:
+        # Not the time when it was raised: while the app was busy, nobody could read it.
+        self.ends_at = self.clock.monotonic() + self.timeout
+
+    @property
+    def time_left(self) -> float:
+        return self.ends_at - self.clock.monotonic()
 
 
-def add_notification(live: Notifications, new: Notification) -> None:
-    """Add a notification; one that is shown already is counted. The number of live ones is bounded."""
+def add_notification(live: Notifications, new: Notification, clock: Clock) -> None:
+    """Add a notification, whose time begins now; one that is shown already is counted. The number of live ones is
+    bounded.
+    """
     same = [
         each for each in live if (each.message, each.title, each.severity) == (new.message, new.title, new.severity)
     ]
     for each in same:
         del live[each]
     counts = (each.count if isinstance(each, CountedNotification) else 1 for each in same)
-    # Its time begins now, not when it was raised: while the app was busy, nobody could read it.
-    live.add(CountedNotification(new.message, new.title, new.severity, new.timeout, count=sum(counts) + 1))
+    count = sum(counts) + 1
+    live.add(CountedNotification(new.message, new.title, new.severity, new.timeout, count=count, clock=clock))
     for old in list(live)[:-MOST_LIVE]:
         del live[old]
 
@@ -195,14 +207,28 @@ class NoticeRack(Widget, inherit_css=False):
         self._more_key = ""
         self._live: list[Notification] = []
         self._shown: NoticeLayout | None = None
+        self._timer: Timer | None = None
+        self._source: Iterable[Notification] = []
+        self._is_due = False
 
     def show(self, notifications: Iterable[Notification], more_key: str) -> None:
-        """Show what is live of some notifications until their time is over; ``more_key`` lists all there were."""
-        self._more_key = more_key
-        self._live = [each for each in notifications if not each.has_expired]
+        """Show what is live of some notifications until their time is over; ``more_key`` lists all there were.
+
+        However many come at once, they are laid out once.
+        """
+        self._source, self._more_key = notifications, more_key
+        if not self._is_due:
+            self._is_due = True
+            self.call_later(self._update)
+
+    def _update(self) -> None:
+        self._is_due = False
+        self._live = [each for each in self._source if not each.has_expired]
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
         if self._live:
-            left = min(each.raised_at + each.timeout for each in self._live) - time()
-            self.set_timer(max(0.01, left), self._expire)
+            self._timer = self.set_timer(max(0.01, min(each.time_left for each in self._live)), self._update)
         self._place()
 
     def keep_clear(self) -> None:
@@ -222,9 +248,6 @@ class NoticeRack(Widget, inherit_css=False):
             owner = self._shown.owners[event.y]
             if owner is not None:
                 self.app._unnotify(owner)
-
-    def _expire(self) -> None:
-        self.show(self._live, self._more_key)
 
     def _place(self) -> None:
         if not self._live:

@@ -17,9 +17,10 @@ from sandtui.ui.chrome.work import ended_pieces, summary_pieces, work_pieces
 from sandtui.ui.key_bindings import help_hint, hints
 from sandtui.ui.rendering.status import count_pieces
 from sandtui.ui.rendering.text import Piece, Role
+from sandtui.ui.widgets.row_actions import RowActions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
 
     from textual import events
     from textual.app import ComposeResult
@@ -65,6 +66,11 @@ class AppScreen(ScreenGate[None]):
     def is_of_fleet(self) -> bool:
         """Whether it shows the whole fleet, not one sandbox, so that a number key goes to it."""
         return True
+
+    @property
+    def sandboxes(self) -> Sequence[str]:
+        """The sandboxes that it is about, or on which its cursor is."""
+        return ()
 
     def compose(self) -> ComposeResult:
         """Compose the frame around the body."""
@@ -137,8 +143,16 @@ class AppScreen(ScreenGate[None]):
     def _is_possible(self, action: Action) -> bool:
         if not self.services.contexts.may(action):
             return False
-        explain: Callable[[str], str] | None = getattr(self.owner_of(action.scope), "why_not", None)
-        return explain is None or not explain(action.name)
+        owner = self.owner_of(action.scope)
+        explain: Callable[[str], str] | None = getattr(owner, "why_not", None)
+        if explain is not None and explain(action.name):
+            return False
+        return owner is not self or not self.refuses(action.name)
+
+    def refuses(self, action: str) -> bool:
+        """Return whether an action would only say that none of the sandboxes is running: its hint is left out."""
+        actions: RowActions | None = getattr(self, "row_actions", None)
+        return actions is not None and actions.refuses(action)
 
     def owner_of(self, scope: str) -> DOMNode:
         """Return the screen, or the pane that runs the actions of a scope."""
@@ -245,3 +259,5 @@ class AppScreen(ScreenGate[None]):
             if self.SCOPE != "jobs":
                 right = [*ended_pieces(jobs.ended_unseen), *right]
         self.query_one("#activity", ChromeLine).show([Piece(" "), *left], [*right, Piece(" ")])
+        said = "".join(piece.text for piece in (*left, *([Piece("  "), *right] if right else [])))
+        self.services.web_page.announce_status(said.strip(), clock.monotonic())

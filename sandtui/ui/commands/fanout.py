@@ -14,7 +14,7 @@ from sandtui.fleet.commands.fanout.text import times
 from sandtui.fleet.inventory.bulk import BulkState
 from sandtui.fleet.text.sanitize import clean, output_line
 from sandtui.ui.key_bindings import KeyOf
-from sandtui.ui.rendering.text import Piece, Role, fit, width_of
+from sandtui.ui.rendering.text import Piece, Role, fit, fit_middle, width_of
 from sandtui.ui.rendering.units import long_duration
 
 SIGNS: dict[BulkState, tuple[str, Role]] = {
@@ -128,6 +128,10 @@ class Results:
         """Return the group of a row."""
         index = self.place(number)
         return self._groups.get(index.key) if index is not None and index.key is not None else None
+
+    def first_group(self) -> int | None:
+        """Return the title row of the first group."""
+        return next((line for line, place in enumerate(self._places) if place.what == "title"), None)
 
     @property
     def group_keys(self) -> list[Hashable]:
@@ -243,7 +247,7 @@ def body_pieces(line: BodyLine) -> list[Piece]:
 
 def live_pieces(target: Target, now: float, width: int) -> list[Piece]:
     """Render a running sandbox: name, runtime and last line of output."""
-    left = f"   {fit(clean(target.name), NAME_WIDTH)} {fit(short_time(target.seconds(now)), 6, right=True)}  "
+    left = f"   {fit_middle(clean(target.name), NAME_WIDTH)} {fit(short_time(target.seconds(now)), 6, right=True)}  "
     last = target.live.last if target.live is not None else None
     if last is None:
         return [Piece(left, "dim"), Piece("no output yet", "dim")]
@@ -270,7 +274,7 @@ def target_pieces(target: Target, now: float, width: int) -> list[Piece]:
     name = max(4, width - 14)
     return [
         Piece(f" {sign} ", role),
-        Piece(fit(clean(target.name), name), "text" if target.is_over else "dim"),
+        Piece(fit_middle(clean(target.name), name), "text" if target.is_over else "dim"),
         Piece(fit(ended, 4, right=True), role),
         Piece(fit(taken, 6, right=True), "dim"),
     ]

@@ -14,7 +14,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from sandtui.client import SandboxClientError
-from sandtui.fleet.commands.fanout import Answer, FanOut, Target, group
+from sandtui.fleet.commands.fanout import Answer, FanOut, Target, group, odd_first
 from sandtui.fleet.commands.fanout.bodies import Bodies, standard_of
 from sandtui.fleet.commands.fanout.differences import Body
 from sandtui.fleet.commands.fanout.live import TailLine
@@ -86,17 +86,19 @@ class FanOutScreen(AppScreen):
         self.is_comparing = False
         self._offer: tuple[str, ...] = ()
         self._offered_for = ""
+        self._placed = False
+        """Whether the user moved the cursor in the results; until then it is on the first one."""
         self._watched: Target | None = None
         self._tail: list[TailLine] = []
         self._stop_listening: Callable[[], None] = lambda: None
         self.row_actions = RowActions(services.sandboxes, self._named, "No sandbox under the cursor")
-        self.row_actions.attach(self, "shell", "logs", "files", "exec", "delete")
+        self.row_actions.attach(self, "shell", "logs", "files", "exec", "fork", "delete")
 
     def compose_body(self) -> Iterable[Widget]:
         yield ChromeLine(id="target")
         with Horizontal(id="fan-body"):
             with Vertical(id="fan-targets", classes="panel"):
-                yield OutputView(self._target_line, follows=False, id="targets")
+                yield OutputView(self._target_line, follows=False, fits=True, id="targets")
             with Vertical(id="fan-answers"):
                 with Vertical(id="fan-results", classes="panel"):
                     yield OutputView(self._result_line, follows=False, id="results")
@@ -213,6 +215,7 @@ class FanOutScreen(AppScreen):
         self.folds.clear()
         self._made, self._bodies = Bodies(), {}
         self.results_view.restart()
+        self._placed = False
         self.results = Results([], {}, {}, [])
         self._draw()
 
@@ -280,6 +283,7 @@ class FanOutScreen(AppScreen):
             self.results = Results([], {}, {}, self._earlier())
         else:
             groups = group(self.fan_out.targets, together=self.together, failures_only=self.failures_only)
+            groups = odd_first(groups) if self.together else groups
             signs = None
             if self.size.width < 100:
                 signs = self.fan_out.targets, max(10, view.text_width - 2)
@@ -298,7 +302,9 @@ class FanOutScreen(AppScreen):
             )
         view.show(len(self.results))
         again = self.results.find(before)
-        if again is not None and again != view.cursor:
+        if not self._placed and (first := self.results.first_group()) is not None:
+            view.point(first)
+        elif again is not None and again != view.cursor:
             view.keep(again)
 
     def _draw_live(self) -> None:
@@ -326,6 +332,8 @@ class FanOutScreen(AppScreen):
         return next(iter(running.values()))
 
     def on_output_view_cursor_moved(self, message: OutputView.CursorMoved) -> None:
+        if message.view is self.results_view:
+            self._placed = True
         if message.view.id == "targets" and message.view.has_focus and self.fan_out is not None:
             line = self.results.line_of(self.fan_out.targets[message.view.cursor])
             if line is not None:

@@ -15,7 +15,7 @@ from sandtui.fleet.commands.line.history import PastCommand
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.chrome.gate import Dialog
 from sandtui.ui.dialogs.box import BODY, DialogBox
-from sandtui.ui.rendering.text import Content, Piece, content, fit
+from sandtui.ui.rendering.text import Content, Piece, content, fit, fit_middle
 from sandtui.ui.rendering.units import clock_time
 from sandtui.ui.widgets.option_menu import OptionMenu
 
@@ -105,6 +105,6 @@ class HistoryDialog(Dialog[str]):
         room = min(WIDTH, self.size.width * 95 // 100) - MARGIN
         return content(
             Piece(fit(command, max(10, room - NAME_WIDTH - TIME_WIDTH - 2)) + "  "),
-            Piece(fit(clean(past.sandbox_name), NAME_WIDTH), "dim"),
+            Piece(fit_middle(clean(past.sandbox_name), NAME_WIDTH), "dim"),
             Piece(fit(clock_time(past.moment, self._now), TIME_WIDTH, right=True), "dim"),
         )

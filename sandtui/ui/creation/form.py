@@ -8,6 +8,7 @@ from sandtui.client import CreateSandboxRequest
 from sandtui.fleet.creation.form import BY_ID, FIELDS
 from sandtui.fleet.creation.launch_plan import LaunchPlan
 from sandtui.fleet.fields import LAUNCH_LABEL
+from sandtui.fleet.inventory.cost import current_rates, money
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.rendering.text import Content, Piece, Role, content, lines, outside
 from sandtui.ui.rendering.units import duration, number
@@ -17,7 +18,7 @@ MAX_NAMES = 3
 IN_WORDS = frozenset(
     {
         "name", "docker_image", "cpu_cores", "memory_gb", "disk_size_gb", "gpu_count", "gpu_type", "timeout_minutes",
-        "network", "labels", "environment_vars", "secrets",
+        "network", "labels", "environment_vars", "secrets", "checkpoint_id",
     }
 )  # fmt: skip
 """The fields with lines of their own; of the others each that differs from its default has a line."""
@@ -50,12 +51,14 @@ def _what(plan: LaunchPlan, where: str) -> list[Content]:
     rows += [
         content(Piece("on ", "dim"), outside(where or "the platform")),
         content(""),
-        _line("Image", first.docker_image, plan, lambda request: request.docker_image),
+        *_files(first, plan),
         _line("Each", _size(first), plan, _size),
     ]
     if many > 1:
-        total = f"{number(plan.cores)} cpu · {number(plan.memory_gb)} GB · {number(plan.disk_gb)} GB disk"
+        disk = "" if first.checkpoint_id else f" · {number(plan.disk_gb)} GB disk"
+        total = f"{number(plan.cores)} cpu · {number(plan.memory_gb)} GB{disk}"
         rows.append(content(Piece("Total    ", "dim"), Piece(total, "bright")))
+    rows += _cost(plan)
     rows += [
         content(Piece("Expires  ", "dim"), Piece(f"{duration(first.timeout_minutes * 60)} after it starts")),
         content(Piece("Network  ", "dim"), outside(_network(first))),
@@ -67,6 +70,23 @@ def _what(plan: LaunchPlan, where: str) -> list[Content]:
     if many > 1:
         rows += [content(""), content(Piece(f"Label {LAUNCH_LABEL}{plan.launch_id} is added to all", "dim"))]
     return rows
+
+
+def _cost(plan: LaunchPlan) -> list[Content]:
+    """Return what the launch would cost by the rates of the settings."""
+    prices = [current_rates().per_hour(request) for request in plan.requests]
+    known = [price for price in prices if price is not None]
+    if not known:
+        return []
+    rest = f", {len(prices) - len(known):,} without a price" if len(known) < len(prices) else ""
+    return [content(Piece("Cost     ", "dim"), Piece(f"about {money(sum(known))} an hour{rest}"))]
+
+
+def _files(first: CreateSandboxRequest, plan: LaunchPlan) -> list[Content]:
+    """Return where the files come from: an image, or a checkpoint."""
+    if first.checkpoint_id:
+        return [_line("Files", f"checkpoint {first.checkpoint_id}", plan, lambda request: request.checkpoint_id)]
+    return [_line("Image", first.docker_image, plan, lambda request: request.docker_image)]
 
 
 def _line(label: str, value: str, plan: LaunchPlan, of: object) -> Content:
@@ -92,7 +112,8 @@ def _others(request: CreateSandboxRequest) -> list[Content]:
 
 
 def _size(request: CreateSandboxRequest) -> str:
-    text = f"{number(request.cpu_cores)} cpu · {number(request.memory_gb)} GB · {number(request.disk_size_gb)} GB disk"
+    disk = "disk of the checkpoint" if request.checkpoint_id else f"{number(request.disk_size_gb)} GB disk"
+    text = f"{number(request.cpu_cores)} cpu · {number(request.memory_gb)} GB · {disk}"
     return f"{text} · {request.gpu_count} {request.gpu_type}" if request.gpu_count else text
 
 

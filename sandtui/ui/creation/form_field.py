@@ -16,7 +16,7 @@ from sandtui.ui.rendering.text import Content, Piece, content, fit, lines
 from sandtui.ui.widgets.suggest_input import Choices, SuggestInput
 
 PAIRS = frozenset({VARIABLES, SECRETS})
-MANY = frozenset({"labels"})
+MANY = frozenset({"labels", "volumes"})
 
 OPEN_SIGN = "▾"
 

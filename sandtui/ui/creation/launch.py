@@ -8,7 +8,8 @@ from textwrap import wrap
 from sandtui.fleet.creation.launch import Launch, LaunchItem, Step
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.creation.timeline import Timeline, percentile_lines, seconds_text
-from sandtui.ui.rendering.text import Piece, Role, fit, width_of
+from sandtui.ui.rendering.text import Piece, Role, fit_middle, width_of
+from sandtui.ui.rendering.units import duration
 
 SIGNS: dict[Step, tuple[str, Role]] = {
     Step.QUEUED: ("·", "dim"),
@@ -19,7 +20,8 @@ SIGNS: dict[Step, tuple[str, Role]] = {
     Step.DELETED: ("○", "dim"),
 }
 
-NAME_WIDTH, NARROW_NAME_WIDTH, WIDE = 28, 18, 100
+LONGEST_NAME, LONGEST_IN_NARROW, WIDE = 40, 18, 100
+"""At most so many cells for the names, in a wide window and in a narrow one."""
 
 ID_WIDTH, WITH_ID = 24, 150
 """With so many cells a line has the id of the sandbox too."""
@@ -27,8 +29,8 @@ ID_WIDTH, WITH_ID = 24, 150
 INDENT = 5
 """Cells before a reason on a line below its sandbox."""
 
-BESIDE = 54
-"""Cells of a line before the reason, at most."""
+STEP, TOOK = 10, 11
+"""Cells of the step and of the time, with the spaces around them."""
 
 
 class Board:
@@ -40,6 +42,8 @@ class Board:
         items = [item for item in launch.items if not wanted or _matches(item, wanted)]
         self._items = items
         self._per_line = max(10, width - 2)
+        most = LONGEST_NAME if self._per_line >= WIDE else LONGEST_IN_NARROW
+        self._name_width = min(most, max((width_of(clean(item.request.name)) for item in items), default=0))
         failed = [item for item in items if item.step is Step.FAILED]
         others = [item for item in items if item.step is not Step.FAILED]
         gap: list[LaunchItem | str] = [""]
@@ -84,7 +88,7 @@ class Board:
         return self._item(item, now)
 
     def _fits(self, item: LaunchItem) -> bool:
-        return BESIDE + width_of(clean(item.problem)) <= self._per_line
+        return 3 + self._name_width + STEP + TOOK + width_of(clean(item.problem)) <= self._per_line
 
     def _with_reason(self, item: LaunchItem, width: int) -> list[LaunchItem | str]:
         """Return a failure, with its reason below it if there is no room beside it."""
@@ -106,13 +110,9 @@ class Board:
     # One sandbox
 
     @property
-    def _name_width(self) -> int:
-        return NAME_WIDTH if self._per_line >= WIDE else NARROW_NAME_WIDTH
-
-    @property
     def _before_line(self) -> int:
         """The cells before the line of time."""
-        return 3 + self._name_width + 10 + 9 + 2 + (ID_WIDTH + 2 if self._per_line >= WITH_ID else 0)
+        return 3 + self._name_width + STEP + TOOK + (ID_WIDTH + 2 if self._per_line >= WITH_ID else 0)
 
     def _axis(self, now: float) -> list[Piece]:
         axis = self._timeline.axis(now, self._per_line - self._before_line)
@@ -122,7 +122,7 @@ class Board:
         sign, role = SIGNS[item.step]
         pieces = [
             Piece(f" {sign} ", role),
-            Piece(fit(clean(item.request.name), self._name_width)),
+            Piece(fit_middle(clean(item.request.name), self._name_width)),
             Piece(f" {item.step.value:<9}", role),
         ]
         shown = ""
@@ -134,7 +134,7 @@ class Board:
         line = self._timeline.line(item, now, self._per_line - self._before_line)
         sandbox_id = clean(item.sandbox_id or "")
         if line and self._per_line >= WITH_ID:
-            pieces.append(Piece(f"{fit(sandbox_id, ID_WIDTH)}  ", "dim"))
+            pieces.append(Piece(f"{fit_middle(sandbox_id, ID_WIDTH)}  ", "dim"))
         return [*pieces, *(line or [Piece(sandbox_id, "dim")])]
 
 
@@ -143,10 +143,13 @@ def _matches(item: LaunchItem, words: list[str]) -> bool:
     return all(word in text for word in words)
 
 
-def summary(launch: Launch) -> list[Piece]:
-    """Return the number of sandboxes at each step."""
+def summary(launch: Launch, now: float) -> list[Piece]:
+    """Return the number of sandboxes at each step, after what they wait for; ``now`` is on the monotonic clock."""
     counts = launch.counts
     pieces: list[Piece] = []
+    if launch.preparing_since is not None:
+        took = duration(max(0.0, now - launch.preparing_since))
+        pieces.append(Piece(f"◐ taking a checkpoint · {took}   ", "info"))
     for step, (sign, role) in SIGNS.items():
         if counts[step]:
             pieces.append(Piece(f"{sign} {counts[step]} {step.value}   ", role))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
+from textual import events
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widget import Widget
@@ -45,12 +46,12 @@ class LaunchScreen(AppScreen):
         self.marks = RowMarks(lambda: self.view, lambda: self._board.keys, self._marks_changed)
         self.marks.attach(self)
         self.row_actions = RowActions(services.sandboxes, self._named, NOTHING, self._current)
-        self.row_actions.attach(self, "open_sandbox", "shell", "logs", "files", "exec")
+        self.row_actions.attach(self, "open_sandbox", "shell", "logs", "files", "exec", "fork")
 
     def compose_body(self) -> Iterable[Widget]:
         yield Input(placeholder="filter: name, id, step, reason", compact=True, id="launch-filter")
         with Vertical(id="launch-panel", classes="panel"):
-            yield OutputView(self._line, follows=False, id="board")
+            yield OutputView(self._line, follows=False, fits=True, id="board")
 
     def crumbs(self) -> list[str]:
         return ["Fleet", f"Launch {clean(self.launch.launch_id)}"]
@@ -76,7 +77,10 @@ class LaunchScreen(AppScreen):
 
     def activity(self) -> tuple[list[Piece], list[Piece]]:
         key = self.services.key_of
-        left = [*self.marks.status(key("launch.mark"), key("launch.back")), *summary(self.launch)]
+        left = [
+            *self.marks.status(key("launch.mark"), key("launch.back")),
+            *summary(self.launch, self.services.clock.monotonic()),
+        ]
         return left, [Piece("launching…" if self.launch.running else "complete", "dim")]
 
     def on_mount(self) -> None:
@@ -85,6 +89,9 @@ class LaunchScreen(AppScreen):
 
     def on_screen_resume(self) -> None:
         self._draw()
+
+    def on_resize(self, _: events.Resize) -> None:
+        self.call_after_refresh(self._draw)
 
     def tick(self) -> None:
         super().tick()
@@ -145,7 +152,13 @@ class LaunchScreen(AppScreen):
         return len(self.marks.marked) == len(self.launch.items)
 
     def action_cancel(self) -> None:
+        preparing = self.launch.preparing_since is not None
         self.services.launches.cancel(self.launch)
+        if preparing:
+            again = self.services.key_of("launch.retry")
+            text = f"Stopped: nothing created. The checkpoint may still be taken; {again} takes another one."
+            self.services.notifier.notify(text, "warning")
+            return
         self.services.notifier.notify("Launch stopped. Created sandboxes stay; the rest stays queued.", "warning")
 
     def action_retry(self) -> None:
@@ -216,7 +229,15 @@ class LaunchScreen(AppScreen):
 
     def _go_to_first(self) -> None:
         first = next((line for line, key in enumerate(self._board.keys) if key is not None), 0)
-        self.view.keep(first)
+        self.view.point(first)
+
+    def _follow(self, line: int) -> None:
+        """Put the cursor on the new line of its sandbox; unless the view was scrolled, it shows the overview."""
+        view = self.view
+        if view.scroll_offset.y == 0 and line < view.size.height:
+            view.point(line)
+        else:
+            view.keep(line)
 
     def _marks_changed(self) -> None:
         self.view.refresh()
@@ -244,12 +265,12 @@ class LaunchScreen(AppScreen):
         view, before = self.view, self.marks.current
         self._board = Board(self.launch, view.size.width or 80, self.filter_field.value)
         view.show(len(self._board))
-        if not self._placed:
+        if not self._placed and view.size.height:
             self._placed = True
             self._go_to_first()
         if before is not None and before != self.marks.current and before in self._board.keys:
-            # A sandbox that has failed moves up.
-            view.keep(self._board.keys.index(before))
+            # A sandbox that has failed moves up, and the overview above all grows.
+            self._follow(self._board.keys.index(before))
         total, shown = len(self.launch.items), self._board.count
         count = f"{total:,}" if shown == total else f"{shown:,} of {total:,}"
         self.query_one("#launch-panel").border_title = Content(f"{count} sandboxes")

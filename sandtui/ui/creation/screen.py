@@ -15,6 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from sandtui.client import Sandbox
+from sandtui.client.models.checkpoints import DURABLE
 from sandtui.config.presets import PresetError, read_preset, to_editable, to_toml
 from sandtui.directories import describe
 from sandtui.fleet.activity.trace import following
@@ -42,8 +43,9 @@ from sandtui.ui.creation.section import FormSection, SectionLine
 from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.dialogs.code import CodeDialog, CodeText
 from sandtui.ui.key_bindings import bindings
-from sandtui.ui.messages import CreateFinished, ImageChecked, ImagesKnown
+from sandtui.ui.messages import ChoicesKnown, CreateFinished, ImageChecked, ImagesKnown
 from sandtui.ui.rendering.text import Content, Piece
+from sandtui.ui.rendering.units import age, short_size
 from sandtui.ui.services.bundle import Services
 
 CHECK_SECONDS = 0.15
@@ -151,6 +153,7 @@ class CreateScreen(AppScreen):
         self._at_first = self.values()
         self.check_form()
         self.services.launches.recall_images(self)
+        self.services.launches.learn_choices(self)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
@@ -174,6 +177,10 @@ class CreateScreen(AppScreen):
 
     def on_images_known(self, message: ImagesKnown) -> None:
         self._choices.add_images(message.images)
+        self._show_words()
+
+    def on_choices_known(self, message: ChoicesKnown) -> None:
+        self._choices.add(message.field, message.values)
         self._show_words()
 
     def on_image_checked(self, message: ImageChecked) -> None:
@@ -281,16 +288,35 @@ class CreateScreen(AppScreen):
         self._image, self._image_note = image, None
         if self._image_timer is not None:
             self._image_timer.stop()
-        if image and "{" not in image and values["kind"] != "vm" and "docker_image" not in self.problems():
+        is_asked = values["kind"] != "vm" and not values["checkpoint_id"].strip()
+        if image and "{" not in image and is_asked and "docker_image" not in self.problems():
             self._image_timer = self.set_timer(IMAGE_SECONDS, partial(self.services.launches.check_image, self, image))
 
     def _show_words(self) -> None:
         problems = self.problems()
-        notes = {"docker_image": self._image_note, VARIABLES: self._secret_note()}
+        notes = {
+            "docker_image": self._image_note,
+            "checkpoint_id": self._checkpoint_note(),
+            VARIABLES: self._secret_note(),
+        }
         for line in self.lines:
             line.show_words(problems.get(line.field.id), notes.get(line.field.id))
         for section in self.sections:
             section.draw(problems)
+
+    def _checkpoint_note(self) -> Piece | None:
+        """Return what a checkpoint is of, which its id does not tell."""
+        session = self.services.platform.session
+        found = (
+            None if session is None else session.checkpoints.checkpoints.get(self.line("checkpoint_id").value.strip())
+        )
+        if session is None or found is None:
+            return None
+        row = session.store.get(found.sandbox_id)
+        name = row.sandbox.name if row is not None else found.sandbox_id
+        made = age(found.created_at, self.services.clock.now())
+        text = f"of {clean(name)} · {short_size(found.occupied_bytes)} · {made.text} old"
+        return Piece(text, "good") if found.state == DURABLE else Piece(f"▲ {clean(found.state)} · {text}", "busy")
 
     def _secret_note(self) -> Piece | None:
         names = secret_looking(self.line(VARIABLES).value)

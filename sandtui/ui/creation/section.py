@@ -11,6 +11,8 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.widget import Widget
 
+from sandtui.fleet.creation.form import VARIABLES
+from sandtui.fleet.creation.values import names_of
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.creation.form_field import FieldLine
 from sandtui.ui.rendering.text import Content, Piece, content, fit_middle, width_of
@@ -141,8 +143,18 @@ class FormSection:
         if changed:
             pieces = []
             for line in changed:
-                value = "set" if line.field.secret else clean(line.value.strip()) or "none"
+                value = _shown(line)
                 value = fit_middle(value, VALUE_WIDTH) if width_of(value) > VALUE_WIDTH else value
                 pieces += [Piece(f"{line.field.label.lower()} ", "dim"), Piece(f"{value}  ", "key")]
             return pieces
         return [Piece(", ".join(line.field.label.lower() for line in self.lines), "dim")]
+
+
+def _shown(line: FieldLine) -> str:
+    """Return what the line of a folded section says of a field; of variables, whose values may be secret, the names."""
+    if line.field.secret:
+        return "set"
+    text = clean(line.value.strip())
+    if line.field.id == VARIABLES:
+        return " ".join(names_of(text)) or "none"
+    return text or "none"

@@ -8,12 +8,12 @@ from typing import ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
-from textual.widgets import Button
+from textual.widgets import Button, Static
 
 from sandtui.fleet.text.sanitize import clean_lines
 from sandtui.ui.chrome.gate import Dialog
-from sandtui.ui.dialogs.box import DEFAULT, DialogBox, confirm_buttons, confirm_keys, text_body
-from sandtui.ui.rendering.text import Piece, Role, content, lines
+from sandtui.ui.dialogs.box import BODY, DEFAULT, DialogBox, confirm_buttons, confirm_keys, text_body
+from sandtui.ui.rendering.text import Content, Piece, Role, content, lines
 
 
 class AskDialog(Dialog[bool]):
@@ -35,9 +35,18 @@ class AskDialog(Dialog[bool]):
 
     def compose(self) -> Iterable[Widget]:
         with DialogBox(self._heading):
-            role: Role = "busy" if self._danger else "text"
-            yield text_body(lines([content(Piece(line, role)) for line in clean_lines(self.question)]))
+            yield text_body(self._text())
             yield confirm_buttons(self._yes, confirm_keys(danger=self._danger), danger=self._danger)
+
+    def ask(self, question: str) -> None:
+        """Ask another question, with more that is known now."""
+        self.question = question
+        if self.is_mounted:
+            self.query_one(f".{BODY} Static", Static).update(self._text())
+
+    def _text(self) -> Content:
+        role: Role = "busy" if self._danger else "text"
+        return lines([content(Piece(line, role)) for line in clean_lines(self.question)])
 
     @on(Button.Pressed, "#confirm")
     def action_confirm(self) -> None:

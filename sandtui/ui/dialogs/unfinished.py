@@ -78,7 +78,8 @@ class UnfinishedDialog(Dialog[Decision]):
             content(Piece("Names    ", "dim"), outside("  ".join(shown))),
         ]
         if first is not None:
-            size = f"{first.cpu_cores:g} cpu · {first.memory_gb:g} GB · {clean(first.docker_image)}"
+            files = f"checkpoint {first.checkpoint_id}" if first.checkpoint_id else first.docker_image
+            size = f"{first.cpu_cores:g} cpu · {first.memory_gb:g} GB · {clean(files)}"
             rows.append(content(Piece("Each     ", "dim"), Piece(size)))
         state = f"{made:,} of {len(launch.items):,} created; the rest unknown"
         return [*rows, content(Piece("State    ", "dim"), Piece(state, "busy"))]

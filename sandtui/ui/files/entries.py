@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from sandtui.fleet.files.entry import FileEntry, FileKind
 from sandtui.fleet.files.pane import UP, Pane
 from sandtui.fleet.text.sanitize import clean
-from sandtui.ui.rendering.text import Piece, fit, sort_arrow
+from sandtui.ui.rendering.text import Piece, fit, fit_middle, sort_arrow
 from sandtui.ui.rendering.units import duration, size_text
 
 SIZE, MODIFIED, PERMISSIONS = 9, 12, 4
@@ -49,7 +49,7 @@ def entry_pieces(entry: FileEntry, width: int, now: datetime, measured: int | No
         role = "dim"
     count = entry.size if entry.kind is FileKind.FILE else measured
     size = "" if count is None else size_text(count)
-    pieces = [Piece(fit(name, max(1, width - taken)) + " ", role), Piece(fit(size, SIZE, right=True))]  # type: ignore[arg-type]
+    pieces = [Piece(fit_middle(name, max(1, width - taken)) + " ", role), Piece(fit(size, SIZE, right=True))]  # type: ignore[arg-type]
     if wide:
         pieces.append(Piece(" " + fit(modified_text(entry.modified, now), MODIFIED), "dim"))
         pieces.append(Piece(f" {entry.permissions:03o}".ljust(PERMISSIONS + 1), "dim"))

@@ -6,6 +6,7 @@ import asyncio
 import posixpath
 import secrets
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -104,7 +105,7 @@ class FilesScreen(AppScreen):
         """The index of the active pane: initially the sandbox's."""
         self._done: set[str] = set()
         self.row_actions = RowActions(services.sandboxes, self._named, "This is the local machine: select a sandbox")
-        self.row_actions.attach(self, "shell", "logs", "exec")
+        self.row_actions.attach(self, "shell", "logs", "exec", "fork")
 
     def compose_body(self) -> Iterable[Widget]:
         self.panes = [self.make_pane(None), self.make_pane(self.sandbox_ids[0])]
@@ -117,7 +118,7 @@ class FilesScreen(AppScreen):
                     yield FileTable(partial(self.line, number), partial(self.head, number), id=f"files-{number}")
                     yield ChromeLine(id=f"files-foot-{number}", classes="files-foot")
         with Vertical(id="queue-panel", classes="panel"):
-            yield OutputView(self._transfer_line, follows=False, id="queue")
+            yield OutputView(self._transfer_line, follows=False, fits=True, id="queue")
 
     def crumbs(self) -> list[str]:
         """Return the breadcrumbs."""
@@ -191,7 +192,7 @@ class FilesScreen(AppScreen):
             if self.transfer is None:
                 return f"No transfers: {self.services.key_of('files.copy')} copies to the other pane"
             return self.row_actions.why_not("open_sandbox")
-        if action in {"shell", "logs", "exec"}:
+        if action in {"shell", "logs", "exec", "fork"}:
             return self.row_actions.why_not(action)
         return self._why_not_in_pane(action)
 
@@ -337,6 +338,7 @@ class FilesScreen(AppScreen):
         """Draw the transfers and how far they are."""
         queue = self.queue
         panel = self.query_one("#queue-panel")
+        panel.set_class(queue is None or not queue.transfers, "-empty")
         keys = (f"{self.services.key_of(f'queue.{name}')} {BY_ID[f'queue.{name}'].title}" for name in QUEUE_KEYS)
         show_frame(panel, queue_title(queue.totals) if queue is not None else "Transfers", " · ".join(keys))
         self.query_one("#queue", OutputView).show(max(1, len(queue.transfers)) if queue is not None else 1)
@@ -438,10 +440,47 @@ class FilesScreen(AppScreen):
         if boxes > 1:
             kind = "Upload to" if self.pane.side.sandbox_id is None else "Download from"
             names = [self.name_of(sandbox_id) for sandbox_id in self.sandbox_ids]
-            question = copy_text(self.chosen, self.pane.sizes, self.other.path, names)
-            self.app.push_screen(AskDialog(f"{kind} {boxes} sandboxes", question, "Copy", danger=False), on_result)
+            chosen, pane, target = self.chosen, self.pane, self.other.path
+
+            def question() -> str:
+                return copy_text(chosen, pane.sizes, target, names)
+
+            dialog = AskDialog(f"{kind} {boxes} sandboxes", question(), "Copy", danger=False)
+            self.app.push_screen(dialog, on_result)
+            self._add_sizes(dialog, chosen, pane, question)
         else:
             self._begin(specs)
+
+    def _add_sizes(
+        self, dialog: AskDialog, chosen: Sequence[FileEntry], pane: Pane, question: Callable[[], str]
+    ) -> None:
+        """Measure the directories that a question names while it is asked, and say in it how large they are."""
+        folders = [entry for entry in chosen if entry.is_folder and not entry.target and entry.name not in pane.sizes]
+
+        async def measure() -> None:
+            for entry in folders:
+                with suppress(FilesError):
+                    pane.sizes[entry.name] = (await pane.side.measure(join(pane.path, entry.name))).size
+                if not dialog.is_attached:
+                    return
+                dialog.ask(question())
+
+        if folders:
+            self.work(measure(), "sizes")
+
+    def take_dropped(self, path: Path) -> None:
+        """Upload a file that was dropped into the page to the directory of the sandbox that is shown."""
+        pane = next((each for each in (self.pane, self.other) if each.side.sandbox_id is not None), None)
+        services = self.services
+        if services.contexts.read_only:
+            services.notifier.refuse("This context is read-only", "upload")
+        elif pane is None:
+            services.notifier.refuse("Both panes show this machine", "upload")
+        else:
+            target = Location(join(pane.path, path.name), pane.side.sandbox_id, pane.title)
+            specs = [TransferSpec(Location(str(path)), target, secrets.token_hex(4))]
+            question = f"{clean(path.name)} is copied to {clean(pane.path)}"
+            services.contexts.sure("Upload", question, lambda: services.transfers.add(specs))
 
     def _begin(self, specs: list[TransferSpec]) -> None:
         self.services.transfers.add(specs)
@@ -676,8 +715,13 @@ class FilesScreen(AppScreen):
                 self.work(remove())
 
         count = "1 entry" if len(chosen) == 1 else f"{len(chosen):,} entries"
-        question = delete_text(chosen, pane.sizes, pane.title, pane.path)
-        self.app.push_screen(AskDialog(f"Delete {count}", question, "Delete"), on_result)
+
+        def question() -> str:
+            return delete_text(chosen, pane.sizes, pane.title, pane.path)
+
+        dialog = AskDialog(f"Delete {count}", question(), "Delete")
+        self.app.push_screen(dialog, on_result)
+        self._add_sizes(dialog, chosen, pane, question)
 
     def action_permissions(self) -> None:
         chosen, pane, number = self.chosen, self.pane, self.active

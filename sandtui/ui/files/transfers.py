@@ -5,7 +5,7 @@ from __future__ import annotations
 from sandtui.fleet.files.names import base
 from sandtui.fleet.text.sanitize import clean
 from sandtui.fleet.transfers.model import Location, Transfer, TransferSpec, TransferState, TransferTotals
-from sandtui.ui.rendering.text import Piece, Role, fit
+from sandtui.ui.rendering.text import Piece, Role, fit, fit_middle
 from sandtui.ui.rendering.units import long_duration, size_text
 
 SIGNS: dict[TransferState, tuple[str, Role]] = {
@@ -33,7 +33,7 @@ def transfer_pieces(transfer: Transfer, width: int, answer_key: str) -> list[Pie
     pieces = [
         Piece(f"{arrow(transfer.spec)} ", "dim"),
         Piece(f"{sign} ", role),
-        Piece(fit(way_text(transfer.spec), name), "dim" if transfer.is_over else "text"),
+        Piece(fit_middle(way_text(transfer.spec), name), "dim" if transfer.is_over else "text"),
         Piece(" " + fit(size_text(transfer.total) if transfer.total else "", SIZE, right=True) + " "),
     ]
     if transfer.state in {TransferState.RUNNING, TransferState.PAUSED}:

@@ -14,9 +14,11 @@ from typing import Literal, NamedTuple
 from sandtui.client.models import SandboxStatus
 from sandtui.fleet.fields import COLUMNS as ENTRIES
 from sandtui.fleet.fields import ColumnEntry
+from sandtui.fleet.inventory.cost import cost_text
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.usage import share
 from sandtui.fleet.text.sanitize import clean
+from sandtui.leases import without_lease
 from sandtui.ui.rendering.status import glyph, status_style
 from sandtui.ui.rendering.text import Piece, Role, fit, fit_middle, outside, width_of
 from sandtui.ui.rendering.units import NONE, age, number, time_left
@@ -61,8 +63,8 @@ class Column:
 
 
 def _status(row: Row, _: datetime) -> Cell:
-    style = status_style(row.status)
-    return [glyph(row.status), Piece(" "), Piece(style.word, style.role)]
+    style = status_style(row.shown_status)
+    return [glyph(row.shown_status), Piece(" "), Piece(style.word, style.role)]
 
 
 def _name(row: Row, _: datetime) -> Cell:
@@ -91,7 +93,9 @@ def _size(row: Row, _: datetime) -> Cell:
 
 
 def _labels(row: Row, _: datetime) -> Cell:
-    return [Piece(clean(label), "dim" if _is_quiet(row) else "info") for label in row.sandbox.labels]
+    # The mark of a lease is for programs; the column of the owner shows it for people.
+    shown = row.sandbox.labels if row.lease is None else without_lease(row.sandbox.labels)
+    return [Piece(clean(label), "dim" if _is_quiet(row) else "info") for label in shown]
 
 
 def _fit_labels(cell: Cell, width: int) -> Cell:
@@ -159,6 +163,11 @@ def _share(value: Callable[[Row], float | None]) -> Callable[[Row, datetime], Ce
     return cell
 
 
+def _cost(row: Row, now: datetime) -> Cell:
+    text = cost_text(row, now.timestamp())
+    return [Piece(NONE, "dim") if text is None else Piece(text, "dim" if _is_quiet(row) else "text")]
+
+
 _CELLS: Mapping[str, Callable[[Row, datetime], Cell]] = {
     "status": _status,
     "name": _name,
@@ -170,6 +179,7 @@ _CELLS: Mapping[str, Callable[[Row, datetime], Cell]] = {
     "left": _left,
     "ended": _ended,
     "reason": _reason,
+    "cost": _cost,
     "used": _share(lambda row: row.used),
     "memused": _share(lambda row: row.memory_used),
 }
@@ -203,10 +213,11 @@ COLUMNS_BY_ID = {column.id: column for column in COLUMNS}
 SHOWN_FIRST = tuple(entry.id for entry in ENTRIES if entry.shown)
 """The columns shown by default."""
 
-LAST_KEPT = 99
-
-OF_ERRORS = (replace(COLUMNS_BY_ID["reason"], keep=1, width=24), replace(COLUMNS_BY_ID["ended"], keep=1))
+OF_ERRORS = (replace(COLUMNS_BY_ID["reason"], keep=1, width=34), replace(COLUMNS_BY_ID["ended"], keep=1))
 """The columns that appear by themselves where errors are listed."""
+
+LESS_OF_ERRORS = {"age": 98, "left": 99}
+"""What gives way to them first, with its new ``keep``: the time of the end says more, and when it will be, nothing."""
 
 MEASURED = tuple(column for column in COLUMNS if column.measured)
 
@@ -232,7 +243,7 @@ def choose(ids: Sequence[str], widths: Mapping[str, int], *, errors: bool = Fals
     """Return the columns with these ids and the user's widths; unknown ids are left out.
 
     Without ids these are the ones that come with it: among them spare ones, which need not fit. A list of ``errors``
-    also has why and how long ago each ended, right behind its name; when they will end no longer matters.
+    also has why and how long ago each ended, right behind its name.
     """
     chosen = [replace(COLUMNS_BY_ID[each], spare=False) for each in ids if each in COLUMNS_BY_ID]
     chosen = chosen or [column for column in COLUMNS if column.id in SHOWN_FIRST or column.spare]
@@ -240,7 +251,7 @@ def choose(ids: Sequence[str], widths: Mapping[str, int], *, errors: bool = Fals
         known = {column.id for column in chosen}
         behind = next((place for place, column in enumerate(chosen, 1) if column.id == "name"), len(chosen))
         chosen[behind:behind] = [column for column in OF_ERRORS if column.id not in known]
-        chosen = [replace(column, keep=LAST_KEPT) if column.id == "left" else column for column in chosen]
+        chosen = [replace(column, keep=LESS_OF_ERRORS.get(column.id, column.keep)) for column in chosen]
     return [
         replace(column, width=max(MIN_WIDTH, widths[column.id]), measured=False, cut="", narrow=0)
         if column.id in widths

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
+from sandtui.client import LanNetwork, LanNetworkMember
 from sandtui.client.models import Sandbox
 from sandtui.client.models.sandbox import DEFAULT_START_COMMAND
+from sandtui.fleet.creation.values import volume_text
 from sandtui.fleet.fields import FIELDS
+from sandtui.fleet.inventory.cost import Cost, money
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.usage import share
 from sandtui.fleet.text.sanitize import clean
+from sandtui.leases import without_lease
 from sandtui.ui.inventory.sandbox_activity import SandboxActivity, log_section, sections
 from sandtui.ui.key_bindings import KeyOf
 from sandtui.ui.rendering.status import status_pieces
@@ -36,8 +41,10 @@ ADVICE = {
 """Advice by error type; ``{clone}`` stands for the key that clones."""
 
 
-def detail(row: Row, now: datetime, width: int, key: KeyOf) -> Content:
-    """Return the full description, ``width`` cells wide."""
+def detail(
+    row: Row, now: datetime, width: int, key: KeyOf, networks: Sequence[tuple[LanNetwork, LanNetworkMember]] = ()
+) -> Content:
+    """Return the full description, ``width`` cells wide, with its memberships in LAN ``networks``."""
     sandbox = row.sandbox
     rows = [
         _status_line(row, now, full=True),
@@ -52,13 +59,17 @@ def detail(row: Row, now: datetime, width: int, key: KeyOf) -> Content:
         _line("GPU", outside(f"{sandbox.gpu_count} × {sandbox.gpu_type}") if sandbox.gpu_count else _none()),
         _line("Kind", Piece("VM" if sandbox.vm else "container")),
         _line("Network", _network(sandbox)),
+        *(_line("" if index else "LAN", *_membership(*each)) for index, each in enumerate(networks)),
+        *([_line("Volumes", outside("  ".join(map(volume_text, sandbox.volumes))))] if sandbox.volumes else ()),
         content(""),
+        *_cost(row, now),
         *_times(sandbox, now, full=True),
         content(""),
-        _line("Labels", outside("  ".join(sandbox.labels), "info") if sandbox.labels else _none()),
+        _line("Labels", outside("  ".join(labels), "info") if (labels := without_lease(sandbox.labels)) else _none()),
         _line("Env", *_environment(sandbox, full=True)),
         _line("Secrets", *_secrets(sandbox, full=True)),
         content(""),
+        *([_line("Owner", outside(row.owner))] if row.owner else ()),
         *_more(sandbox),
     ]
     return lines(_hung(rows, width))
@@ -82,8 +93,9 @@ def panel(row: Row, activity: SandboxActivity, width: int, height: int, key: Key
         *([_line("GPU", outside(f"{sandbox.gpu_count} × {sandbox.gpu_type}"))] if sandbox.gpu_count else ()),
         *([_line("Kind", Piece("VM"))] if sandbox.vm else ()),
         *([_line("Network", _network(sandbox))] if _is_restricted(sandbox) else ()),
+        *_cost(row, now),
         *_times(sandbox, now, full=False),
-        *([_line("Labels", outside("  ".join(sandbox.labels), "info"))] if sandbox.labels else ()),
+        *([_line("Labels", outside("  ".join(labels), "info"))] if (labels := without_lease(sandbox.labels)) else ()),
         *([_line("Env", *_environment(sandbox, full=False))] if sandbox.environment_vars else ()),
         *([_line("Secrets", *_secrets(sandbox, full=False))] if sandbox.secrets else ()),
         _line("Id", outside(sandbox.id, "dim")),
@@ -111,10 +123,12 @@ def _hang(row: Content, width: int) -> list[Content]:
 
 def _status_line(row: Row, now: datetime, *, full: bool) -> Content:
     passed = since(row.sandbox.started_at, now)
-    pieces = status_pieces(row.status)
+    pieces = status_pieces(row.shown_status)
     if passed is not None and not row.sandbox.is_finished:
         # The inspector shows no seconds, so that it is redrawn less often.
         pieces.append(Piece(f"   for {long_duration(passed) if full else duration(passed)}", "dim"))
+    if row.orphaned:
+        pieces.append(Piece(f"   {clean(row.orphaned)}", "busy"))
     if row.missing:
         pieces.append(Piece("   no longer listed", "busy"))
     return content(*pieces)
@@ -152,6 +166,15 @@ def _times(sandbox: Sandbox, now: datetime, *, full: bool) -> list[Content]:
     if not sandbox.is_finished:
         rows.append(_line("Expires", *_expiry(sandbox, now)))
     return rows
+
+
+def _cost(row: Row, now: datetime) -> list[Content]:
+    """Return what it has cost, and how that is known."""
+    cost = Cost.of([row], now.timestamp())
+    if not cost.is_known:
+        return []
+    rate = [Piece(f"  ~{money(cost.per_hour)}/h", "dim")] if cost.per_hour else []
+    return [_line("Cost", Piece(cost.text()), *rate)]
 
 
 def _more(sandbox: Sandbox) -> list[Content]:
@@ -206,6 +229,14 @@ def _network(sandbox: Sandbox) -> Piece:
     if sandbox.network_denylist:
         return outside(f"not {', '.join(sandbox.network_denylist)}")
     return Piece("open") if sandbox.network_access else Piece("blocked", "busy")
+
+
+def _membership(network: LanNetwork, member: LanNetworkMember) -> list[Piece]:
+    """Return a network by its name, with the address and the tags that the sandbox has there."""
+    tags = "".join(f" tag:{tag}" for tag in member.tags)
+    more = [Piece("  "), outside(member.address, "dim")] if member.address else []
+    pending = [] if member.synced else [Piece("  joining", "busy")]
+    return [outside(network.name or network.id), outside(tags, "info"), *more, *pending]
 
 
 def _moment(moment: datetime | None, now: datetime) -> list[Piece]:

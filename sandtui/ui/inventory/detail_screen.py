@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -22,9 +22,17 @@ from sandtui.ui.inventory.detail import detail
 from sandtui.ui.inventory.egress_dialog import edit_egress
 from sandtui.ui.inventory.sandbox_activity import SandboxActivity, log_section, sections
 from sandtui.ui.key_bindings import bindings
-from sandtui.ui.messages import ExposuresArrived, JobsChanged, LogEndArrived, SandboxesChanged, UsageArrived
+from sandtui.ui.messages import (
+    ExposuresArrived,
+    JobsChanged,
+    LogEndArrived,
+    NetworksArrived,
+    SandboxesChanged,
+    UsageArrived,
+)
 from sandtui.ui.rendering.text import Content, Piece, content, lines
 from sandtui.ui.services.bundle import Services
+from sandtui.ui.services.sandbox_actions import needs_running
 from sandtui.ui.widgets.panel import show_frame
 from sandtui.ui.widgets.text_panel import TextPanel
 
@@ -51,6 +59,10 @@ class DetailScreen(AppScreen):
                 more.border_title = Content("Live")
                 yield TextPanel(id="detail-activity")
 
+    @property
+    def sandboxes(self) -> Sequence[str]:
+        return [self.sandbox_id]
+
     def crumbs(self) -> list[str]:
         row = self._row()
         return ["Fleet", clean(row.sandbox.name) if row is not None else clean(self.sandbox_id)]
@@ -66,9 +78,15 @@ class DetailScreen(AppScreen):
             return f"Not connected: press {self.services.key_of('app.refresh')} to retry"
         return f"This sandbox no longer exists: press {self.services.key_of('detail.back')} to go back"
 
+    def refuses(self, action: str) -> bool:
+        row = self._row()
+        return row is not None and needs_running(action, [row])
+
     def on_mount(self) -> None:
         if self.services.platform.session is not None:
             self.services.platform.learn_exposures()
+            self.services.platform.learn_networks()
+            self.services.platform.load_death(self, self.sandbox_id)
         self._draw()
 
     def tick(self) -> None:
@@ -83,6 +101,9 @@ class DetailScreen(AppScreen):
         self._draw()
 
     def on_exposures_arrived(self, _: ExposuresArrived) -> None:
+        self._draw()
+
+    def on_networks_arrived(self, _: NetworksArrived) -> None:
         self._draw()
 
     def on_log_end_arrived(self, _: LogEndArrived) -> None:
@@ -139,6 +160,9 @@ class DetailScreen(AppScreen):
         if (row := self._row()) is not None:
             self.services.navigator.open_create(row.sandbox)
 
+    def action_fork(self) -> None:
+        self.services.sandboxes.fork([self.sandbox_id])
+
     def action_delete(self) -> None:
         if (row := self._row()) is not None:
             self.services.bulk.ask(DELETE, [row])
@@ -180,14 +204,23 @@ class DetailScreen(AppScreen):
         show_frame(panel, clean(row.sandbox.name))
         show_frame(self.query_one("#detail-more"), "Activity" if row.sandbox.is_finished else "Live")
         now, key = self.services.clock.now(), self.services.key_of
-        text.show(detail(row, now, panel.content_size.width, key))
+        text.show(detail(row, now, panel.content_size.width, key, session.memberships.get(row.id, ())))
         known = SandboxActivity.of(session, row, now, live=True).with_keys(
             key("detail.measure"), key("detail.jobs"), key("detail.logs")
         )
         # Without a sample yet, nothing tells that measuring is switched off.
         known = replace(known, measuring=self._measuring)
         more = self.query_one("#detail-more")
-        parts = (known.log, known.loading, known.usage, known.jobs, known.ports, known.events, self._measuring)
+        parts = (
+            known.log,
+            known.loading,
+            known.usage,
+            known.jobs,
+            known.ports,
+            known.events,
+            known.death,
+            self._measuring,
+        )
         shown = any(parts)
         if more.display is not shown:
             more.display = shown

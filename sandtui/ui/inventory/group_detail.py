@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import islice
 
+from sandtui.fleet.inventory.cost import Cost, money
 from sandtui.fleet.inventory.expiry import STEPS, Expiries, expiries
 from sandtui.fleet.inventory.groups import Group
 from sandtui.fleet.inventory.row import Row
@@ -39,6 +40,10 @@ def group_detail(group: Group, now: datetime, width: int) -> list[Content]:
         held += [counted(group.gpus, "GPU")] if group.gpus else []
         rows += [content(""), content(Piece("In use    ", "dim"), Piece(" · ".join(held)))]
     members = list(islice(group.rows, MOST_ROWS))
+    cost = Cost.of(members, now.timestamp())
+    if cost.is_known:
+        rate = [Piece(f"  ~{money(cost.per_hour)}/h", "dim")] if cost.per_hour else []
+        rows.append(content(Piece("Cost      ", "dim"), Piece(cost.text()), *rate))
     rows += [*_measured(members), *_ages(members, now)]
     failed = Counter(row.reason or "no reason given" for row in members if row.status in {"ERROR", "TIMEOUT"})
     rows += _list("Reasons", failed, width, "bad")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from sandtui.fleet.inventory.cost import money
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.totals import Totals
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.rendering.charts import spark
 from sandtui.ui.rendering.text import Piece, fit_middle, width_of
-from sandtui.ui.rendering.units import counted, number, time_left
+from sandtui.ui.rendering.units import DUE, counted, number, time_left
 
 COLUMNS = 12
 MINUTES_EACH = 5
@@ -20,6 +21,13 @@ BEFORE_NAME = ("next to expire: ", "expires: ")
 def _held(text: str) -> list[Piece]:
     amount, _, unit = text.partition(" ")
     return [Piece(amount, "bright"), Piece(f" {unit}  ", "dim")]
+
+
+def _rate(totals: Totals) -> list[Piece]:
+    """Return the estimated cost an hour; at least so much where some have no price."""
+    if not totals.priced:
+        return []
+    return [Piece(f"{'≥' if totals.unpriced else '~'}{money(totals.per_hour)}", "bright"), Piece("/h  ", "dim")]
 
 
 def overview_pieces(
@@ -33,6 +41,7 @@ def overview_pieces(
         *_held(counted(round(totals.cores, 1), "core")),
         *_held(f"{number(round(totals.memory_gb, 1))} GB"),
         *(_held(counted(totals.gpus, "GPU")) if totals.gpus else ()),
+        *_rate(totals),
     ]
     if failures:
         errors = totals.errors_since(now)
@@ -41,7 +50,7 @@ def overview_pieces(
     soonest = totals.soonest_expiry
     if soonest is not None and next_to_end is not None:
         left = time_left(datetime.fromtimestamp(soonest[0], UTC), now)
-        text, between = clean(next_to_end.sandbox.name), Piece(" in ", "dim")
+        text, between = clean(next_to_end.sandbox.name), Piece(" " if left.text == DUE else " in ", "dim")
         room = width - sum(width_of(piece.text) for piece in (*pieces, between, left))
         needed = min(width_of(text), NAME_WIDTH)
         before = next((words for words in BEFORE_NAME if width_of(words) + needed <= room), BEFORE_NAME[-1])
@@ -54,6 +63,16 @@ def unmeasured_pieces(count: int, key: str) -> list[Piece]:
     """Return how many sandboxes a filter on usage leaves out, and the key that measures them unless it is empty."""
     pieces = [Piece(f"{count:,} running, not measured", "busy")]
     pieces += [Piece(" (", "busy"), Piece(key, "key"), Piece(" to measure)", "busy")] if key else []
+    return [*pieces, Piece("   ")]
+
+
+def orphan_pieces(mine: int, others: int, key: str, cost: str = "") -> list[Piece]:
+    """Return how many sandboxes are orphaned, and the key that deletes those of this user unless it is empty."""
+    pieces = [Piece(f"◇ {mine:,} orphaned" if mine else "◇ ", "busy")]
+    pieces += [Piece(f" · {cost}", "busy")] if cost else []
+    pieces += [Piece(" (", "busy"), Piece(key, "key"), Piece(" to end)", "busy")] if mine and key else []
+    if others:
+        pieces.append(Piece(f" + {others:,} of others" if mine else f"{others:,} orphaned, of others", "dim"))
     return [*pieces, Piece("   ")]
 
 

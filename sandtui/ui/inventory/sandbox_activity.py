@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sandtui.client.models import ExposedPort
+from sandtui.fleet.deaths.death import Death
 from sandtui.fleet.inventory.log_ends import LogEnd
 from sandtui.fleet.inventory.row import Row
 from sandtui.fleet.inventory.sandbox_history import Event
@@ -51,6 +52,9 @@ class SandboxActivity:
     ports: Sequence[ExposedPort] = ()
     jobs: Sequence[Job] = ()
     events: Sequence[Event] = ()
+    death: Death | None = None
+    """What was kept of it when it died."""
+
     measure_key: str = ""
     jobs_key: str = ""
     logs_key: str = ""
@@ -67,6 +71,7 @@ class SandboxActivity:
             session.exposures.get(row.id, ()),
             session.jobs.of(row.id),
             session.history.of(row.id),
+            death=session.deaths.told(row) if live else None,
         )
 
     def with_keys(self, measure: str, jobs: str, logs: str) -> SandboxActivity:
@@ -76,7 +81,13 @@ class SandboxActivity:
 
 def sections(activity: SandboxActivity, width: int) -> list[list[Content]]:
     """Return all sections but the log, each below its title, those without content left out."""
-    parts = (_usage(activity, width), _jobs(activity, width), _ports(activity, width), _events(activity, width))
+    parts = (
+        _usage(activity, width),
+        _jobs(activity, width),
+        _ports(activity, width),
+        _events(activity, width),
+        _timeline(activity, width),
+    )
     return [part for part in parts if part]
 
 
@@ -181,12 +192,23 @@ def _port(port: ExposedPort, width: int) -> Content:
 
 
 def _events(activity: SandboxActivity, width: int) -> list[Content]:
-    shown = activity.events[-EVENTS_SHOWN:]
+    # The timeline of what has died has them too.
+    shown = activity.events[-EVENTS_SHOWN:] if activity.death is None else ()
     return (
         [title("This session", width), *(_event(each, activity.now, width) for each in reversed(shown))]
         if shown
         else []
     )
+
+
+def _timeline(activity: SandboxActivity, width: int) -> list[Content]:
+    """Return what was seen of a sandbox before it died, in this session and before."""
+    death = activity.death
+    if death is None:
+        return []
+    rows = [title("Timeline", width, "" if death.seen else "not watched when it died")]
+    rows += [content(*cut([Piece("used  ", "dim"), outside(death.used)], width))] if death.used else []
+    return [*rows, *(_event(each, activity.now, width) for each in death.events[-EVENTS_SHOWN:])]
 
 
 def _event(event: Event, now: datetime, width: int) -> Content:

@@ -14,6 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from sandtui.fleet.inventory.bulk_plan import DELETE, EGRESS, MEASURE, RUN, Verb
+from sandtui.fleet.inventory.cost import Cost
 from sandtui.fleet.inventory.groups import Group, grouping, groupings
 from sandtui.fleet.inventory.heat import MEASURES
 from sandtui.fleet.inventory.preferences import Preferences
@@ -43,7 +44,13 @@ from sandtui.ui.inventory.copying import choose_copy, open_web_console
 from sandtui.ui.inventory.egress_dialog import edit_egress
 from sandtui.ui.inventory.heat_map import HeatMap, ends_histogram, legend
 from sandtui.ui.inventory.inspector import Inspector
-from sandtui.ui.inventory.overview import HISTORY_BARS, history_pieces, overview_pieces, unmeasured_pieces
+from sandtui.ui.inventory.overview import (
+    HISTORY_BARS,
+    history_pieces,
+    orphan_pieces,
+    overview_pieces,
+    unmeasured_pieces,
+)
 from sandtui.ui.inventory.query_input import QueryInput
 from sandtui.ui.inventory.save_view_dialog import SaveViewDialog
 from sandtui.ui.inventory.table import FleetTable
@@ -52,18 +59,19 @@ from sandtui.ui.key_bindings import bindings
 from sandtui.ui.messages import ConnectionChanged, ExposuresArrived, FreshnessChanged, LogEndArrived, SandboxesChanged
 from sandtui.ui.rendering.text import ELLIPSIS, Content, Piece, content, cut, lines, sort_arrow, width_of
 from sandtui.ui.services.bundle import Services
+from sandtui.ui.services.sandbox_actions import needs_running
 from sandtui.ui.widgets.panel import show_frame
 from sandtui.ui.widgets.text_panel import TextPanel
 
 NEEDS_ROW = frozenset(
-    {"exec", "shell", "whole_shell", "files", "logs", "clone", "copy", "copy_more", "web", "delete", "egress"}
+    {"exec", "shell", "whole_shell", "files", "logs", "clone", "fork", "copy", "copy_more", "web", "delete", "egress"}
 )
 
 NEEDS_LINE = frozenset({"open", "mark", "range"})
 
 NEEDS_ROWS = frozenset({"mark_all", "invert", "many", "measure"})
 
-WORKS_ON_MARKS = frozenset({"exec", "shell", "files", "logs", "delete", "egress", "many", "measure"})
+WORKS_ON_MARKS = frozenset({"exec", "shell", "files", "logs", "fork", "delete", "egress", "many", "measure"})
 
 NEEDS_VIEW = frozenset({"sort", "reverse", "group", "active", "new", "map", "next_measure", "previous_measure"})
 
@@ -174,6 +182,7 @@ class FleetScreen(AppScreen):
                     "dim",
                 ),
             ]
+        left = [*self._orphans(), *left]
         marks = len(self._view.marks)
         if unmeasured := self._view.unmeasured:
             offered = not marks and not self.services.contexts.read_only
@@ -183,6 +192,15 @@ class FleetScreen(AppScreen):
         hidden = self._view.marks_hidden
         note = f" ({hidden:,} hidden by the filter)" if hidden else ""
         return left, [Piece(f"{marks:,} marked{note}", "key")]
+
+    def _orphans(self) -> list[Piece]:
+        session = self.services.platform.session
+        if session is None or not session.store.totals.orphans:
+            return []
+        key = "" if self.services.contexts.read_only else self.services.key_of("fleet.reap")
+        mine = session.leases.orphans
+        cost = Cost.of(mine, self.services.clock.now().timestamp()).text()
+        return orphan_pieces(len(mine), session.leases.others, key, cost)
 
     def on_connection_changed(self, _: ConnectionChanged) -> None:
         self._connect_view()
@@ -621,7 +639,7 @@ class FleetScreen(AppScreen):
 
     def action_sort(self) -> None:
         if self._view is not None:
-            self._view.sort_by_next()
+            self._view.sort_by_next([placed.column.id for placed in self.table.placed])
             self.show_rows(by_user=True)
         self.remember()
 
@@ -756,6 +774,10 @@ class FleetScreen(AppScreen):
         if (row := self.target) is not None:
             self.services.navigator.open_create(row.sandbox)
 
+    def action_fork(self) -> None:
+        rows = self.several or ([self.target] if self.target is not None else [])
+        self.services.sandboxes.fork([row.id for row in rows])
+
     def action_copy(self) -> None:
         if (row := self.target) is not None:
             self.services.clipboard.copy(row.id)
@@ -824,6 +846,14 @@ class FleetScreen(AppScreen):
         rows = self.chosen_rows()
         if rows:
             self._ask_bulk(DELETE, rows)
+
+    def action_reap(self) -> None:
+        """Delete what is orphaned, after the usual plan; what other people left is theirs to delete."""
+        session = self.services.platform.session
+        if session is not None and (rows := session.leases.orphans):
+            self.services.bulk.ask(
+                DELETE, rows, shown={row.id for row in self._view.rows} if self._view else None, group="orphaned"
+            )
 
     def action_many(self) -> None:
         view = self._view
@@ -964,6 +994,10 @@ class FleetScreen(AppScreen):
         line = self.table.cursor_line
         return line if isinstance(line, Row) else None
 
+    @property
+    def sandboxes(self) -> Sequence[str]:
+        return [row.id for row in self.several or ([self.target] if self.target is not None else [])]
+
     def subject(self) -> str:
         """Return the number of marked sandboxes, or the name of the current one."""
         marks = len(self._view.marks) if self._view is not None else 0
@@ -992,6 +1026,8 @@ class FleetScreen(AppScreen):
             return "" if view.grouping is not None else f"Not grouped: press {key('fleet.group')} to group"
         if action == "back":
             return self._nothing_to_undo(view)
+        if action == "reap":
+            return self._no_orphans()
         if action in NEEDS_ROWS:
             # Sandboxes may match a filter on usage only once they are measured.
             rows = view.measurable if action == "measure" else view.count
@@ -1003,6 +1039,17 @@ class FleetScreen(AppScreen):
         if action in NEEDS_ROW and self.target is None:
             return self._why_empty(view)
         return ""
+
+    def refuses(self, action: str) -> bool:
+        target = self.target
+        return needs_running(action, self.several or ([target] if target is not None else []))
+
+    def _no_orphans(self) -> str:
+        session = self.services.platform.session
+        if session is None or session.leases.orphans:
+            return ""
+        others = session.leases.others
+        return f"The {others:,} orphaned belong to other people" if others else "No sandbox is orphaned"
 
     def _why_empty(self, view: FleetView) -> str:
         if not view.store.rows:

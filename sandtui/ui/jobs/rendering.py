@@ -11,12 +11,13 @@ from sandtui.fleet.jobs.job import ChainStep, Job, JobState
 from sandtui.fleet.jobs.progress import expected_end, progress_of
 from sandtui.fleet.text.sanitize import clean, output_line
 from sandtui.ui.rendering.jobs import SIGNS, command_text
-from sandtui.ui.rendering.text import Piece, Role, fit
+from sandtui.ui.rendering.text import Piece, Role, column_width, fit, fit_middle
 from sandtui.ui.rendering.units import NONE, SOON_SECONDS, aware, clock_time, duration, long_duration, short_size
 
 BAR = 10
-NAME, ID, STARTED, RUNTIME, EXIT, OUTPUT = 16, 9, 9, 9, 4, 15
-NARROW_NAME, NARROW_EXIT = 14, 13
+ID, STARTED, RUNTIME, EXIT, OUTPUT = 9, 9, 9, 4, 15
+NARROW_EXIT = 13
+SHORTEST_NAME = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,38 +29,43 @@ class Facts:
     usual: float | None = None
 
 
-def head(width: int) -> list[Piece]:
-    """Return the column headings."""
+def name_width(jobs: Iterable[Job], width: int) -> int:
+    """Return the width of the column of the sandboxes' names: that of the names, up to a part of the window."""
+    return column_width(map(_name, jobs), SHORTEST_NAME, 14 if width < 100 else width // 6)
+
+
+def head(width: int, name: int) -> list[Piece]:
+    """Return the column headings; ``name`` is the width of the names."""
     if width < 100:
-        text = f"    {'SANDBOX':<{NARROW_NAME}} {'COMMAND':<{command_width(width)}} {'RUNTIME':>{RUNTIME}}  EXIT"
+        text = f"    {'SANDBOX':<{name}} {'COMMAND':<{command_width(width, name)}} {'RUNTIME':>{RUNTIME}}  EXIT"
     else:
-        text = f"    {'JOB':<{ID}} {'SANDBOX':<{NAME}} {'COMMAND':<{command_width(width)}} {'STARTED':<{STARTED}}"
+        text = f"    {'JOB':<{ID}} {'SANDBOX':<{name}} {'COMMAND':<{command_width(width, name)}} {'STARTED':<{STARTED}}"
         text += f" {'RUNTIME':>{RUNTIME}}  {'EXIT':>{EXIT}} OUTPUT"
     return [Piece(text, "dim")]
 
 
-def command_width(width: int) -> int:
-    """Return the width of the command column in cells."""
+def command_width(width: int, name: int) -> int:
+    """Return the width of the command column in cells, beside names of a width."""
     if width < 100:
-        return max(10, width - NARROW_NAME - RUNTIME - NARROW_EXIT - 12)
-    return max(10, width - ID - NAME - STARTED - RUNTIME - EXIT - OUTPUT - 16)
+        return max(10, width - name - RUNTIME - NARROW_EXIT - 12)
+    return max(10, width - ID - name - STARTED - RUNTIME - EXIT - OUTPUT - 16)
 
 
-def line(job: Job, facts: Facts, width: int) -> list[Piece]:
-    """Return one row."""
+def line(job: Job, facts: Facts, width: int, name_cells: int) -> list[Piece]:
+    """Return one row, with as many cells for the name as in the headings."""
     running = job.state is JobState.RUNNING
     role: Role = "text" if running else "dim"
-    name = clean(job.sandbox_name or job.key.sandbox_id)
-    command = fit(command_text(job), command_width(width))
+    name = fit_middle(_name(job), name_cells)
+    command = fit(command_text(job), command_width(width, name_cells))
     pieces = [SIGNS[job.state], Piece(" ")]
     runtime = _runtime(job, facts)
     if width < 100:
-        pieces += [Piece(f"{fit(name, NARROW_NAME)} ", role), Piece(f"{command} ", role), runtime, Piece("  ")]
+        pieces += [Piece(f"{name} ", role), Piece(f"{command} ", role), runtime, Piece("  ")]
         return [*pieces, *_narrow_end(job)]
     started = clock_time(job.started, facts.now) if job.started is not None else NONE
     pieces += [
         Piece(f"{job.key.job_id:<{ID}} ", "dim"),
-        Piece(f"{fit(name, NAME)} ", role),
+        Piece(f"{name} ", role),
         Piece(f"{command} ", role if job.command else "dim"),
         Piece(f"{fit(started[:STARTED] if len(started) == 8 else started[5:], STARTED)} ", "dim"),
         runtime,
@@ -141,6 +147,10 @@ def counts(jobs: Iterable[Job]) -> list[Piece]:
         if found[state] or state is JobState.RUNNING:
             pieces.append(Piece(f"{found[state]:,} {state.value}  ", role if found[state] else "dim"))
     return pieces
+
+
+def _name(job: Job) -> str:
+    return clean(job.sandbox_name or job.key.sandbox_id)
 
 
 def _runtime(job: Job, facts: Facts) -> Piece:

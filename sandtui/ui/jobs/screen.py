@@ -22,7 +22,7 @@ from sandtui.ui.chrome.line import ChromeLine
 from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.jobs.flow import JobFlow
 from sandtui.ui.jobs.log_pane import JobLogPane
-from sandtui.ui.jobs.rendering import Facts, about, counts, head, line
+from sandtui.ui.jobs.rendering import Facts, about, counts, head, line, name_width
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.messages import FreshnessChanged, JobsChanged, SandboxesChanged
 from sandtui.ui.rendering.loading import load_pieces, why_not_loaded
@@ -59,6 +59,7 @@ class JobsScreen(AppScreen):
         self.targets, self.sandbox_id = targets, sandbox_id
         self.jobs: list[Job] = []
         self._order, self._reverse = ORDERS[0], False
+        self._name_width = 0
         self.marks = RowMarks(lambda: self.rows, lambda: [job.key for job in self.jobs], self._marks_changed)
         self.marks.attach(self)
         self.row_actions = RowActions(
@@ -327,7 +328,8 @@ class JobsScreen(AppScreen):
         now = self.services.clock.now()
         self.jobs = listed(jobs, board.store, text, self._order, self._reverse, now)
         self.marks.forget(lambda key: key not in board.jobs)
-        self.query_one("#jobs-head", ChromeLine).show(head(self.size.width), [])
+        self._name_width = name_width(self.jobs, self.size.width)
+        self.query_one("#jobs-head", ChromeLine).show(head(self.size.width, self._name_width), [])
         known = self.load_state.is_loaded or self.jobs
         self.query_one("#jobs-counts", ChromeLine).show([], [*counts(self.jobs)] if known else [])
         self.rows.show_rows([job.key for job in self.jobs])
@@ -352,7 +354,7 @@ class JobsScreen(AppScreen):
         if mark.text == " " and key in self.board.unseen:
             mark = Piece("•", "info")
         cursor = Piece("▌" if number == self.rows.cursor else " ", "key")
-        return [cursor, mark, *line(job, self._facts(job), self.size.width)]
+        return [cursor, mark, *line(job, self._facts(job), self.size.width, self._name_width)]
 
     def _empty_row(self) -> list[Piece]:
         if unknown := load_pieces(self.load_state, WHAT, self.services.key_of("jobs.look")):

@@ -4,42 +4,58 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sandtui.fleet.ports.exposures import PortRow
 from sandtui.fleet.text.sanitize import clean
-from sandtui.ui.rendering.text import Piece, fit
+from sandtui.ui.rendering.text import Piece, column_width, fit, fit_middle
 
 UP, DOWN = "●", "✖"
-NAME, PROTOCOL, PORT, LABEL = 20, 5, 5, 12
+PROTOCOL, PORT, HEALTH = 5, 5, 22
 
 
-def head(width: int) -> list[Piece]:
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """The widths of the columns: those of their content, as far as there is room. Without room there is no label."""
+
+    name: int
+    label: int
+    address: int
+
+    @classmethod
+    def of(cls, rows: Sequence[PortRow], width: int) -> Widths:
+        """Return the widths for some rows."""
+        name = column_width(map(_name, rows), 8, 20 if width < 100 else width // 5)
+        label = 0 if width < 100 else column_width((clean(row.exposure.name or "") for row in rows), 4, 20)
+        room = width - 2 - 3 - name - 1 - PORT - 1 - PROTOCOL - 1 - (label + 1 if label else 0) - 1 - HEALTH
+        return cls(name, label, column_width((clean(row.address) for row in rows), 7, max(12, room)))
+
+
+def head(widths: Widths) -> list[Piece]:
     """Return the column headings."""
-    text = f"   {'SANDBOX':<{NAME}} {'PORT':>{PORT}} {'PROTO':<{PROTOCOL}} "
-    if width >= 100:
-        text += f"{'NAME':<{LABEL}} "
-    return [Piece(f"{text}{'ADDRESS':<{address_width(width)}} HEALTH", "dim")]
+    text = f"   {'SANDBOX':<{widths.name}} {'PORT':>{PORT}} {'PROTO':<{PROTOCOL}} "
+    if widths.label:
+        text += f"{'NAME':<{widths.label}} "
+    return [Piece(f"{text}{'ADDRESS':<{widths.address}} HEALTH", "dim")]
 
 
-def line(row: PortRow, width: int) -> list[Piece]:
+def line(row: PortRow, widths: Widths) -> list[Piece]:
     """Return one row."""
     exposure = row.exposure
-    name = row.sandbox_name or exposure.sandbox_id
     pieces = [
         sign(row),
-        Piece(f" {fit(clean(name), NAME)} ", "text" if row.running else "dim"),
+        Piece(f" {fit_middle(_name(row), widths.name)} ", "text" if row.running else "dim"),
         Piece(f"{exposure.port:>{PORT}} "),
         Piece(f"{fit(clean((exposure.protocol or 'HTTP').lower()), PROTOCOL)} ", "dim"),
     ]
-    if width >= 100:
-        pieces.append(Piece(f"{fit(clean(exposure.name or ''), LABEL)} ", "dim"))
-    pieces.append(Piece(f"{fit(clean(row.address), address_width(width))} ", "info"))
+    if widths.label:
+        pieces.append(Piece(f"{fit_middle(clean(exposure.name or ''), widths.label)} ", "dim"))
+    pieces.append(Piece(f"{fit_middle(clean(row.address), widths.address)} ", "info"))
     return [*pieces, *health(row)]
 
 
-def address_width(width: int) -> int:
-    """Return the width of the address column in cells."""
-    return 44 if width >= 100 else 26
+def _name(row: PortRow) -> str:
+    return clean(row.sandbox_name or row.exposure.sandbox_id)
 
 
 def sign(row: PortRow) -> Piece:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandtui.fleet.ports.forward import Direction, Forward, ForwardState
 from sandtui.fleet.text.sanitize import clean
-from sandtui.ui.rendering.text import Piece, Role, fit
+from sandtui.ui.rendering.text import Piece, Role, fit, fit_middle
 from sandtui.ui.rendering.units import short_size
 
 SIGNS: dict[ForwardState, tuple[str, Role]] = {
@@ -22,7 +22,7 @@ NARROW_NAME = 14
 def line(forward: Forward, width: int) -> list[Piece]:
     """Return one row. A note comes before the counters, whose end may be cut off."""
     glyph, role = SIGNS[forward.state]
-    name = fit(clean(forward.sandbox_name or forward.sandbox_id), NAME if width >= 100 else NARROW_NAME)
+    name = fit_middle(clean(forward.sandbox_name or forward.sandbox_id), NAME if width >= 100 else NARROW_NAME)
     here, there = f"localhost:{forward.local_port}", f"sandbox:{forward.spec.sandbox_port}"
     out = forward.spec.direction is Direction.OUT
     endpoints = f"{here:<15} → {there}" if out else f"{there:<15} → {here}"

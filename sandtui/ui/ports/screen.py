@@ -20,7 +20,7 @@ from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.dialogs.choose import Choice, ChooseDialog
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.ports import forwards as forward_lines
-from sandtui.ui.ports.exposures import counts, head, line
+from sandtui.ui.ports.exposures import Widths, counts, head, line
 from sandtui.ui.ports.flow import PortsFlow
 from sandtui.ui.rendering.loading import load_pieces, why_not_loaded
 from sandtui.ui.rendering.text import Content, Piece
@@ -31,7 +31,7 @@ from sandtui.ui.widgets.row_list import RowList
 WHAT = "exposed ports"
 
 NEEDS_PORT = frozenset(
-    {"unexpose", "copy", "copy_more", "qr", "browse", "open_sandbox", "shell", "logs", "files", "exec"}
+    {"unexpose", "copy", "copy_more", "qr", "browse", "open_sandbox", "shell", "logs", "files", "exec", "fork"}
 )
 
 PROBE_SECONDS = 30.0
@@ -49,8 +49,9 @@ class PortsScreen(AppScreen):
         super().__init__(services)
         self.sandbox_id, self.marked = sandbox_id, marked
         self._probed_at = 0.0
+        self._widths = Widths.of((), 80)
         self.row_actions = RowActions(services.sandboxes, self._named, "Select a port first")
-        self.row_actions.attach(self, "open_sandbox", "shell", "logs", "files", "exec")
+        self.row_actions.attach(self, "open_sandbox", "shell", "logs", "files", "exec", "fork")
 
     @property
     def _flow(self) -> PortsFlow:
@@ -281,7 +282,7 @@ class PortsScreen(AppScreen):
         if number >= len(rows):
             return []
         chosen = number == self.query_one("#ports", RowList).cursor
-        return [Piece("▌" if chosen else " ", "key"), *line(rows[number], self.size.width)]
+        return [Piece("▌" if chosen else " ", "key"), *line(rows[number], self._widths)]
 
     def _forward_line(self, number: int) -> list[Piece]:
         forwards = self.forwards.forwards
@@ -300,7 +301,8 @@ class PortsScreen(AppScreen):
 
     def _draw(self) -> None:
         if self.is_mounted:
-            self.query_one("#ports-head", ChromeLine).show(head(self.size.width), [])
+            self._widths = Widths.of(self.board.rows, self.size.width)
+            self.query_one("#ports-head", ChromeLine).show(head(self._widths), [])
             self.query_one("#ports", RowList).show_rows([row.exposure.exposure_id for row in self.board.rows])
             self.query_one("#forwards", RowList).show_rows([each.number for each in self.forwards.forwards])
             self.update_chrome()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from sandtui.config.recordings import Recording
 from sandtui.fleet.recordings.player import Player
 from sandtui.fleet.text.sanitize import clean
-from sandtui.ui.rendering.text import Piece, fit, width_of
+from sandtui.ui.rendering.text import Piece, fit, fit_middle, width_of
 from sandtui.ui.rendering.units import duration, size_text
 
 NAME = 40
@@ -26,7 +26,7 @@ def line(recording: Recording, width: int) -> list[Piece]:
     name = clean((header.title if header is not None else "") or recording.path.name)
     pieces = [
         Piece(f" {moment:<18} ", "dim"),
-        Piece(f"{fit(name, _name(width))} ", "text" if header is not None else "dim"),
+        Piece(f"{fit_middle(name, _name(width))} ", "text" if header is not None else "dim"),
         Piece(f"{size_text(recording.size):>8}  ", "text"),
     ]
     room = width - sum(width_of(piece.text) for piece in pieces)

@@ -45,7 +45,7 @@ class RecordingsScreen(AppScreen):
         with Vertical(id="recordings-panel", classes="panel") as panel:
             panel.border_title = Content("Recordings")
             yield ChromeLine(id="recordings-head")
-            yield OutputView(self._line, follows=False, id="recordings")
+            yield OutputView(self._line, follows=False, fits=True, id="recordings")
 
     def crumbs(self) -> list[str]:
         """Return the breadcrumbs."""

@@ -8,7 +8,7 @@ from sandtui.fleet.inventory.bulk import BulkItem, BulkRun, BulkState
 from sandtui.fleet.inventory.bulk_plan import BulkPlan
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.rendering.status import status_count_pieces, status_pieces
-from sandtui.ui.rendering.text import Content, Piece, Role, content, fit, lines, outside
+from sandtui.ui.rendering.text import Content, Piece, Role, content, fit_middle, lines, outside
 from sandtui.ui.rendering.units import age, long_duration, number
 
 SHOWN = 8
@@ -27,7 +27,7 @@ def plan_list(plan: BulkPlan, now: datetime, most: int = SHOWN) -> Content:
     """Return the first sandboxes, and the number of the others."""
     rows = [
         content(
-            Piece(fit(clean(row.sandbox.name), 26), "bright"),
+            Piece(fit_middle(clean(row.sandbox.name), 26), "bright"),
             Piece("  "),
             *status_pieces(row.status),
             Piece("   "),
@@ -116,7 +116,7 @@ def item_pieces(item: BulkItem) -> list[Piece]:
     result = clean(item.words) or item.state.value
     return [
         Piece(f"{mark} ", role),
-        Piece(fit(clean(item.name), 26), "bright"),
+        Piece(fit_middle(clean(item.name), 26), "bright"),
         Piece("  "),
         Piece(result, role if item.state in {BulkState.FAILED, BulkState.CANCELLED} else "dim"),
     ]

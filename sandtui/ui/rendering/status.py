@@ -29,6 +29,7 @@ STATUS_STYLES: dict[str, StatusStyle] = {
     "ERROR": StatusStyle("✖", "x", "ERROR", "bad"),
     "TERMINATED": StatusStyle("○", "o", "TERMINATED", "dim"),
     "TIMEOUT": StatusStyle("○", "o", "TIMEOUT", "dim"),
+    "ORPHANED": StatusStyle("◇", "!", "ORPHANED", "busy"),
     "DELETING": StatusStyle("⌫", "-", "DELETING", "struck"),
 }
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from rich.cells import cell_len, set_cell_size
@@ -33,6 +34,9 @@ ELLIPSIS = "…"
 
 SHORTEST_MIDDLE = 6
 """Cells from which a text is cut in the middle: in fewer its beginning says more."""
+
+
+TEXTS_LOOKED_AT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,11 @@ def fit_middle(text: str, width: int) -> str:
     tail = tail.lstrip("".join(character for character in tail if not cell_len(character)))
     head = set_cell_size(text, width - 1 - cell_len(tail)).rstrip("\0")
     return head + ELLIPSIS + tail
+
+
+def column_width(texts: Iterable[str], least: int, most: int) -> int:
+    """Return the width of a column in which these texts are whole, within limits; of many the first ones count."""
+    return max(least, min(most, max(map(width_of, islice(texts, TEXTS_LOOKED_AT)), default=0)))
 
 
 def cut(pieces: Sequence[Piece], width: int) -> list[Piece]:

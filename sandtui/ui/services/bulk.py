@@ -28,6 +28,7 @@ from sandtui.ui.navigator import Navigator
 from sandtui.ui.services.clipboard import Clipboard
 from sandtui.ui.services.contexts import Contexts
 from sandtui.ui.services.files import LocalFiles
+from sandtui.ui.services.forks import Forks
 from sandtui.ui.services.notifier import Notifier
 from sandtui.ui.services.platform import PlatformConnection
 from sandtui.ui.services.sandbox_actions import SandboxActions
@@ -64,11 +65,12 @@ class BulkActions:
         clipboard: Clipboard,
         files: LocalFiles,
         navigator: Navigator,
+        forks: Forks,
     ) -> None:
         self._app, self._clock, self._keymap = app, clock, keymap
         self._work, self._notifier, self._platform, self._contexts = work, notifier, platform, contexts
         self._clipboard, self._files, self._navigator = clipboard, files, navigator
-        self._sandboxes = SandboxActions(platform, navigator, self, notifier)
+        self._sandboxes = SandboxActions(platform, navigator, self, notifier, forks)
         self._shown = 0
 
     def choose(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sandtui.clock import Clock
 from sandtui.config.bookmarks import Bookmarks
+from sandtui.config.deaths import DeathFile
 from sandtui.config.jobs import JobFile
 from sandtui.config.paths import Paths
 from sandtui.config.presets import PresetStore
@@ -31,6 +32,7 @@ from sandtui.ui.services.recordings import Recordings
 from sandtui.ui.services.sandbox_actions import SandboxActions
 from sandtui.ui.services.terminal import TerminalLender
 from sandtui.ui.services.transfers import Transfers
+from sandtui.ui.services.web_page import WebPage
 from sandtui.ui.services.work import Work
 
 
@@ -47,12 +49,14 @@ class Services:
     presets: PresetStore
     command_history: CommandHistory
     job_file: JobFile
+    deaths: DeathFile
     bookmarks: Bookmarks
     drafts: Drafts
     work: Work
     notifier: Notifier
     platform: PlatformConnection
     navigator: Navigator
+    web_page: WebPage
     clipboard: Clipboard
     files: LocalFiles
     recordings: Recordings

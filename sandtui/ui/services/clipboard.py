@@ -14,6 +14,7 @@ from textual.app import App
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.clipboard_tools import helper
 from sandtui.ui.services.notifier import Notifier
+from sandtui.ui.services.web_page import WebPage
 from sandtui.ui.services.work import Work
 from sandtui.ui.web_browser import encoded, open_page, opener
 
@@ -24,8 +25,8 @@ HELPER_SECONDS = 5.0
 class Clipboard:
     """Copies through the terminal (OSC 52) and, where available, with a local tool."""
 
-    def __init__(self, app: App[Any], work: Work, notifier: Notifier) -> None:
-        self._app, self._work, self._notifier = app, work, notifier
+    def __init__(self, app: App[Any], work: Work, notifier: Notifier, page: WebPage) -> None:
+        self._app, self._work, self._notifier, self._page = app, work, notifier, page
         self.copied: deque[str] = deque(maxlen=COPIES_KEPT)
         """Copied texts, newest first: a terminal never confirms a copy."""
 
@@ -50,6 +51,10 @@ class Clipboard:
         except ValueError as error:
             self._notifier.notify(f"Can't open {clean(url)}: {error}", "warning")
             return
+        if self._page.is_shown:
+            self._page.open_url(url)
+            self._notifier.notify(f"Opened {clean(url)} in another tab")
+            return
         command = opener(os.environ)
         if command is not None:
             with contextlib.suppress(OSError):
@@ -63,6 +68,8 @@ class Clipboard:
             self.copied.remove(text)
         self.copied.appendleft(text)
         self._app.copy_to_clipboard(text)
+        if self._page.is_shown:
+            return "via the browser"
         command = helper(os.environ)
         if command is None:
             return "via OSC 52"

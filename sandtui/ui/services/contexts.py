@@ -7,7 +7,7 @@ from typing import Any
 
 from textual.app import App
 
-from sandtui.fleet.actions import Action
+from sandtui.fleet.actions import Action, touches_machine
 from sandtui.ui.dialogs.ask import AskDialog
 from sandtui.ui.rendering.text import sentence_case
 from sandtui.ui.services.platform import PlatformConnection
@@ -16,8 +16,8 @@ from sandtui.ui.services.platform import PlatformConnection
 class Contexts:
     """The restrictions of the current connection."""
 
-    def __init__(self, app: App[Any], platform: PlatformConnection) -> None:
-        self._app, self._platform = app, platform
+    def __init__(self, app: App[Any], platform: PlatformConnection, *, confined: bool = False) -> None:
+        self._app, self._platform, self.confined = app, platform, confined
 
     @property
     def read_only(self) -> bool:
@@ -33,7 +33,7 @@ class Contexts:
 
     def may(self, action: Action) -> bool:
         """Whether an action is allowed."""
-        return not (action.dangerous and self.read_only)
+        return not (action.dangerous and self.read_only) and not (self.confined and touches_machine(action))
 
     def ask(self, action: Action, go_on: Callable[[], object]) -> None:
         """Ask for confirmation in production."""

@@ -13,12 +13,14 @@ from sandtui.saving import write_new
 from sandtui.ui.services.notifier import Notifier
 from sandtui.ui.services.work import Work
 
+CONFINED = "Not possible here: this dashboard writes no files on the machine where it runs"
+
 
 class LocalFiles:
     """Writes files, and notifies of the result when the user asked for them."""
 
-    def __init__(self, work: Work, notifier: Notifier) -> None:
-        self._work, self._notifier = work, notifier
+    def __init__(self, work: Work, notifier: Notifier, *, confined: bool = False) -> None:
+        self._work, self._notifier, self._confined = work, notifier, confined
 
     def write(self, path: Path, text: str, what: str) -> None:
         """Write a new file; ``what`` describes its content. An existing file is not overwritten."""
@@ -31,6 +33,9 @@ class LocalFiles:
 
     def save(self, path: Path, write: Callable[[], str]) -> None:
         """Call a function that writes to a path and returns a description of what it wrote."""
+        if self._confined:
+            self._notifier.notify(CONFINED, "warning")
+            return
 
         async def flow() -> None:
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from textual.app import App
@@ -14,11 +14,13 @@ from sandtui.client import NotFoundError, Sandbox, SandboxClientError
 from sandtui.clock import Clock
 from sandtui.config.journal import LaunchJournal, UnfinishedLaunch
 from sandtui.directories import describe
-from sandtui.fleet.creation.launch import Launch, Step, clean_up
+from sandtui.fleet.checkpoints.forks import ForkCheckpoints, ForkPlan
+from sandtui.fleet.creation.launch import Launch, Prepare, Step, clean_up
 from sandtui.fleet.creation.launch_plan import LaunchPlan
+from sandtui.fleet.creation.offers import offered_checkpoints, offered_images, offered_volumes
 from sandtui.fleet.inventory.session import FleetSession
 from sandtui.ui.dialogs.unfinished import Decision, UnfinishedDialog
-from sandtui.ui.messages import CreateFinished, ImageChecked, ImagesKnown, LaunchChanged
+from sandtui.ui.messages import ChoicesKnown, CreateFinished, ImageChecked, ImagesKnown, LaunchChanged
 from sandtui.ui.navigator import Navigator
 from sandtui.ui.services.contexts import Contexts
 from sandtui.ui.services.notifier import Notifier
@@ -107,9 +109,32 @@ class Launches:
 
         self._work.start(flow(), "images")
 
+    def learn_choices(self, reply_to: Screen[Any]) -> None:
+        """Ask the platform what the form can offer; ``reply_to`` gets a :class:`ChoicesKnown` for each field.
+
+        These are only suggestions: nothing is said of what can't be asked.
+        """
+        session = self._platform.need_session()
+
+        async def ask(field: str, offered: Callable[[], Awaitable[list[str]]]) -> None:
+            reply_to.post_message(ChoicesKnown(field, await offered()))
+
+        asked = {
+            "docker_image": lambda: offered_images(session.client),
+            "volumes": lambda: offered_volumes(session.volumes),
+            "checkpoint_id": lambda: offered_checkpoints(session.checkpoints, len(session.store)),
+        }
+        for field, offered in asked.items():
+            self._work.start(ask(field, offered), "choices")
+
     # Launches
 
-    def make(self, plan: LaunchPlan, on_created: Callable[[Sandbox], None] | None = None) -> Launch:
+    def make(
+        self,
+        plan: LaunchPlan,
+        on_created: Callable[[Sandbox], None] | None = None,
+        prepare: Prepare | None = None,
+    ) -> Launch:
         """Return a launch of a plan; nothing is sent yet. Its sandboxes are shown at once, unless it is handed over."""
         session = self._platform.need_session()
 
@@ -117,7 +142,15 @@ class Launches:
             session.store.apply([sandbox])
             session.refresher.expect_changes()
 
-        return Launch(plan, session.client, self._clock, self.journal, self._platform.label, on_created or created)
+        return Launch(
+            plan, session.client, self._clock, self.journal, self._platform.label, on_created or created, prepare
+        )
+
+    def fork(self, forks: ForkPlan) -> None:
+        """Take a checkpoint of each source, then create the forks; their launch is shown at once."""
+        checkpoints = ForkCheckpoints(self._platform.need_session().client, forks.sources)
+        self._navigator.go_to_fleet()
+        self._show(self.make(forks.plan, prepare=checkpoints))
 
     def begin(self, plan: LaunchPlan, on_complete: Callable[[], None] = lambda: None) -> None:
         """Start a launch and open its screen above the fleet; ``on_complete`` is called if all its sandboxes run."""

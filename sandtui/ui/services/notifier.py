@@ -16,6 +16,7 @@ from sandtui.clock import Clock
 from sandtui.fleet.activity.entry import Activity, ActivityEntry, Kind
 from sandtui.fleet.activity.requests import RequestBook, Trace
 from sandtui.fleet.activity.trace import current_trace, following
+from sandtui.fleet.signals import Signal
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.dialogs.refusal import RefusalDialog
 from sandtui.ui.rendering.text import sentence_case
@@ -45,6 +46,8 @@ class Notifier:
 
     def __init__(self, app: App[Any], clock: Clock, activity: Activity, requests: RequestBook) -> None:
         self._app, self._clock = app, clock
+        self.announced: Signal[[str, bool]] = Signal()
+        """Sent with each notification and refusal, and whether it is an error."""
         self.activity, self.requests = activity, requests
         self.messages: deque[Notice] = deque(maxlen=MESSAGES_KEPT)
         self.context = ""
@@ -57,6 +60,7 @@ class Notifier:
         safe = self._keep(text, severity)
         # A long text takes a while to read.
         seconds = max(SECONDS[severity], len(safe) / LETTERS_A_SECOND)
+        self.announced(safe, severity == "error")
         # The sign shows the severity without colors.
         self._app.notify(SIGNS[severity] + safe, severity=severity, markup=False, timeout=seconds)
 
@@ -65,7 +69,9 @@ class Notifier:
 
         Keys typed ahead for that dialog are dropped. ``title`` names the action.
         """
-        self._app.push_screen(RefusalDialog(sentence_case(title), self._keep(reason, "warning")))
+        safe = self._keep(reason, "warning")
+        self.announced(safe, False)
+        self._app.push_screen(RefusalDialog(sentence_case(title), safe))
 
     def note(self, kind: Kind, text: str) -> None:
         """Add an entry to the activity log, redacted, without a notification."""

@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from textual.app import App
@@ -20,7 +21,9 @@ from textual.worker import Worker
 from sandtui.client import AsyncSandboxClient, SandboxClientError
 from sandtui.clock import Clock
 from sandtui.fleet.activity.trace import following
+from sandtui.fleet.deaths.recorder import DeathStorage
 from sandtui.fleet.inventory import usage
+from sandtui.fleet.inventory.bill import watch_bill
 from sandtui.fleet.inventory.changes import ChangeSet
 from sandtui.fleet.inventory.connection import ConnectError, Connection
 from sandtui.fleet.inventory.query import ServerFilter
@@ -37,6 +40,7 @@ from sandtui.ui.messages import (
     FreshnessChanged,
     LogArrived,
     LogEndArrived,
+    NetworksArrived,
     SandboxesChanged,
     UsageArrived,
 )
@@ -81,10 +85,13 @@ class PlatformConnection:
         make_client: ClientFactory = default_client,
         pace: Pace | None = None,
         storage: JobStorage | None = None,
+        lease_folder: Path | None = None,
+        deaths: DeathStorage | None = None,
     ) -> None:
         self._app, self._clock, self._work, self._notifier = app, clock, work, notifier
         self._connect, self._make_client = connect, make_client
-        self._pace, self._storage = pace, storage
+        self._pace, self._storage, self._lease_folder = pace, storage, lease_folder
+        self._deaths = deaths
         self._is_stale = False
         self._is_quiet = False
         self._reported: Freshness | None = None
@@ -167,7 +174,14 @@ class PlatformConnection:
             await old.close()
         client = self._make_client(connection)
         session = FleetSession(
-            client, self._clock, self._freshness_changed, self._pace, self._storage, connection.label
+            client,
+            self._clock,
+            self._freshness_changed,
+            self._pace,
+            self._storage,
+            connection.label,
+            self._lease_folder,
+            self._deaths,
         )
         LOG.info("connected: %s, %s", connection.label, connection.config.base_url)
         session.client.observe(self._notifier.requests)
@@ -177,6 +191,9 @@ class PlatformConnection:
         self.broadcast(ConnectionChanged())
         self.connected(session)
         self._work.start(session.job_watcher.run(), "jobs", exclusive=True)
+        self._work.start(session.leases.run(), "leases", exclusive=True)
+        self._work.start(session.deaths.run(), "deaths", exclusive=True)
+        self._work.start(watch_bill(session.client, session.store, self._clock), "bill", exclusive=True)
         await session.refresher.run()
 
     def _set_connection(self, connection: Connection | None) -> None:
@@ -236,6 +253,18 @@ class PlatformConnection:
 
         self._work.start(flow(), "log-end", exclusive=True)
 
+    def load_death(self, reply_to: Screen[Any], sandbox_id: str) -> None:
+        """Read what is kept of a sandbox that died; ``reply_to`` gets a :class:`LogEndArrived`."""
+        session = self.need_session()
+
+        async def flow() -> None:
+            # The state was checked at the start; what can't be read now is only left out.
+            with contextlib.suppress(OSError):
+                if await session.deaths.load(sandbox_id):
+                    reply_to.post_message(LogEndArrived(sandbox_id))
+
+        self._work.start(flow(), "death", exclusive=True)
+
     def learn_exposures(self) -> None:
         """List the exposed ports; the screens get an :class:`ExposuresArrived`."""
         session = self.need_session()
@@ -247,6 +276,18 @@ class PlatformConnection:
             self.broadcast(ExposuresArrived())
 
         self._work.start(flow(), "exposures", exclusive=True)
+
+    def learn_networks(self) -> None:
+        """List the LAN networks; the screens get a :class:`NetworksArrived`."""
+        session = self.need_session()
+
+        async def flow() -> None:
+            # A platform may have none.
+            with contextlib.suppress(SandboxClientError):
+                await session.learn_networks()
+            self.broadcast(NetworksArrived())
+
+        self._work.start(flow(), "networks", exclusive=True)
 
     def measure(self, reply_to: Screen[Any], sandbox_id: str) -> None:
         """Measure the usage of a sandbox once, for the store; ``reply_to`` gets an :class:`UsageArrived`."""

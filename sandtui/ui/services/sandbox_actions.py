@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from sandtui.fleet.inventory.bulk_plan import DELETE, RUN, Verb
+from sandtui.client import SandboxCheckpoint
+from sandtui.fleet.inventory.bulk_plan import DELETE, FORK, RUN, Verb
 from sandtui.fleet.inventory.row import Row
 from sandtui.ui.navigator import Navigator
+from sandtui.ui.services.forks import Forks
 from sandtui.ui.services.notifier import Notifier
 from sandtui.ui.services.platform import PlatformConnection
+
+NEEDS_RUNNING = frozenset({"shell", "whole_shell", "files", "exec", "fork", "egress", "measure"})
+"""The names of the actions that only a running sandbox allows; for others they say so."""
 
 MOST_SHELLS = 12
 """Shells opened at once."""
@@ -27,11 +32,19 @@ class AsksBulk(Protocol):
         ...
 
 
+def needs_running(name: str, rows: Iterable[Row]) -> bool:
+    """Return whether an action needs a running sandbox, and none of these is one."""
+    return name in NEEDS_RUNNING and all(row.status != "RUNNING" for row in rows)
+
+
 class SandboxActions:
     """Acts on sandboxes by their ids; each refusal says why."""
 
-    def __init__(self, platform: PlatformConnection, navigator: Navigator, bulk: AsksBulk, notifier: Notifier) -> None:
+    def __init__(
+        self, platform: PlatformConnection, navigator: Navigator, bulk: AsksBulk, notifier: Notifier, forks: Forks
+    ) -> None:
         self._platform, self._navigator, self._bulk, self._notifier = platform, navigator, bulk, notifier
+        self._forks = forks
 
     def rows(self, sandbox_ids: Sequence[str]) -> list[Row]:
         """Return those of the sandboxes that are listed, each once."""
@@ -45,6 +58,10 @@ class SandboxActions:
         if self.rows(sandbox_ids):
             return ""
         return "The sandbox is no longer listed" if len(sandbox_ids) == 1 else "The sandboxes are no longer listed"
+
+    def refuses(self, name: str, sandbox_ids: Sequence[str]) -> bool:
+        """Return whether an action would only say that none of them is running: no key hint offers it."""
+        return needs_running(name, self.rows(sandbox_ids))
 
     def open_sandbox(self, sandbox_ids: Sequence[str]) -> None:
         """Open the details of the first."""
@@ -85,6 +102,19 @@ class SandboxActions:
             self._notifier.refuse(self._bulk.why_none(RUN, rows), "exec")
         else:
             self._navigator.open_console((running or rows)[0].id)
+
+    def fork(self, sandbox_ids: Sequence[str]) -> None:
+        """Ask how many forks of each to create."""
+        rows = self.rows(sandbox_ids)
+        if any(row.status == "RUNNING" for row in rows):
+            self._forks.ask(rows)
+        else:
+            self._notifier.refuse(self._bulk.why_none(FORK, rows), "fork")
+
+    def fork_from(self, checkpoint: SandboxCheckpoint) -> None:
+        """Ask how many sandboxes to create from a checkpoint."""
+        session = self._platform.session
+        self._forks.ask_from(checkpoint, session.store.get(checkpoint.sandbox_id) if session is not None else None)
 
     def delete(self, sandbox_ids: Sequence[str]) -> None:
         """Show the plan of their deletion."""

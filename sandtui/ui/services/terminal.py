@@ -21,8 +21,9 @@ from sandtui.ui.terminal_loan import TerminalLoanError, editor_command, lent, ru
 class TerminalLender:
     """Lends the terminal to one program after the other, and restores it afterwards."""
 
-    def __init__(self, app: App[Any], work: Work, notifier: Notifier) -> None:
+    def __init__(self, app: App[Any], work: Work, notifier: Notifier, *, confined: bool = False) -> None:
         self._app, self._work, self._notifier = app, work, notifier
+        self._confined = confined
         self._turn = asyncio.Lock()
         self._has_shell = False
 
@@ -33,6 +34,7 @@ class TerminalLender:
         Raises:
             TerminalLoanError: there is no terminal, or it accepts no output.
         """
+        self._check()
         async with self._turn:
             with lent(self._app):
                 self._has_shell = True
@@ -47,14 +49,19 @@ class TerminalLender:
         Raises:
             TerminalLoanError: it can't be started.
         """
+        self._check()
         async with self._turn:
             return await run_in_terminal(self._app, command)
+
+    def _check(self) -> None:
+        if self._confined:
+            raise TerminalLoanError("this dashboard starts no programs on the machine where it runs")
 
     def stop_process(self) -> None:
         """Suspend this process until the shell continues it (ctrl+z), unless that is for a shell in a sandbox."""
         # Ctrl+z that was typed just before the shell had the terminal comes as a signal. Stopped now, this process
         # would leave the terminal in the shell's modes.
-        if not self._has_shell:
+        if not self._has_shell and not self._confined:
             stop_process(self._app, self._notifier.notify)
 
     def edit_text(self, text: str, name: str, done: Callable[[str], None]) -> None:
@@ -68,6 +75,7 @@ class TerminalLender:
 
     async def _edit(self, text: str, name: str, done: Callable[[str], None], is_wanted: Callable[[], bool]) -> None:
         try:
+            self._check()
             command = editor_command()
             with tempfile.TemporaryDirectory(prefix="sandtui-edit-") as folder:
                 path = Path(folder) / name

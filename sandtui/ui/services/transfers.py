@@ -56,6 +56,9 @@ class Transfers:
         self._stale = False
         self._asking = False
         self._reported: set[str] = set()
+        self._arrived: set[str] = set()
+        self.downloaded: Signal[[str]] = Signal()
+        """Sent with the path of each file that was copied to this machine."""
         self._warned: set[str] = set()
         self._watches: dict[tuple[Location, Location], Worker[None]] = {}
         self.changed: Signal[[]] = Signal()
@@ -189,6 +192,9 @@ class Transfers:
                 self._notifier.notify(f"{transfer.spec.source.label} not copied: {transfer.problem}", "error")
             elif transfer.state is not TransferState.FAILED:
                 self._reported.discard(transfer.id)
+            if transfer.state is TransferState.DONE and transfer.spec.is_download and transfer.id not in self._arrived:
+                self._arrived.add(transfer.id)
+                self.downloaded(transfer.spec.target.path)
             if transfer.state is TransferState.DONE and transfer.run_by and transfer.id not in self._warned:
                 self._warned.add(transfer.id)
                 files = ", ".join(f"{path} ({program})" for path, program in transfer.run_by[:RISKS_SHOWN])

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 LOG = logging.getLogger("sandtui.ui")
 
-NOT_ASKED_FOR = frozenset({"live", "jobs", "unfinished", "close", "log-end"})
+NOT_ASKED_FOR = frozenset({"live", "jobs", "unfinished", "close", "log-end", "choices"})
 """Groups not started by the user: their requests belong to no activity entry."""
 
 LOCAL = frozenset(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sandtui.fleet.shells import LiveShell, ShellState
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.key_bindings import KeyOf
-from sandtui.ui.rendering.text import Piece, Role, fit
+from sandtui.ui.rendering.text import Piece, Role, fit, fit_middle
 from sandtui.ui.rendering.units import duration
 
 NAME = 20
@@ -32,7 +32,7 @@ def tabs(shells: Sequence[LiveShell], front: LiveShell | None) -> list[Piece]:
         pieces += [
             Piece("▌" if chosen else " ", "key"),
             Piece(f"{glyph} ", role),
-            Piece(f"{number} {fit(name, min(NAME, len(name)))}", "bright" if chosen else "dim"),
+            Piece(f"{number} {fit_middle(name, min(NAME, len(name)))}", "bright" if chosen else "dim"),
             Piece(" ⏺" if shell.recorder is not None else "", "bad"),
             Piece("  "),
         ]
@@ -72,5 +72,5 @@ def state(shell: LiveShell, typing: bool, below: int, key: KeyOf) -> tuple[list[
     if typing:
         out, send = key("terminal.out"), key("shell.send_key")
         sends = f"{out} {send} send {out}"
-        return [Piece(f"{out} detach · {sends}", "dim")], right
-    return [Piece(f"detached · {key('shell.type')} attach · {key('shell.back')} back", "info")], right
+        return [Piece(f"attached: every key goes to the shell · {sends}", "dim")], right
+    return [Piece("detached: the shell keeps running", "info")], right

@@ -35,7 +35,8 @@ class OutputView(RoleView, can_focus=True):
     """A read-only view of lines with a cursor. With ``follows`` it stays at the end until the user scrolls away.
 
     ``source`` returns the pieces of a line by its index; ``at_most`` may return a fast upper bound of its width in
-    cells. Following, scrolling and wrapping are implemented here for all views of lines. Only keys and mouse pause
+    cells. With ``fits`` the source makes its lines for the width of the view, which never scrolls sideways.
+    Following, scrolling and wrapping are implemented here for all views of lines. Only keys and mouse pause
     following; a change of the size of the view or of its lines does not.
     """
 
@@ -88,10 +89,11 @@ class OutputView(RoleView, can_focus=True):
         *,
         follows: bool = True,
         at_most: Callable[[int], int] | None = None,
+        fits: bool = False,
         id: str | None = None,  # noqa: A002 - Textual's own name
     ) -> None:
         super().__init__(id=id)
-        self._source, self._at_most = source, at_most
+        self._source, self._at_most, self._fits = source, at_most, fits
         self.follows = follows
         """Whether this view can follow its end."""
         self.set_reactive(OutputView.following, follows)
@@ -159,6 +161,14 @@ class OutputView(RoleView, can_focus=True):
         if not self.has_focus:
             return []
         return [Region(0, self._row(self._cursor) - self._top_row, self.size.width, self._rows_of(self._cursor))]
+
+    def point(self, line: int) -> None:
+        """Move the cursor to a line on behalf of the program: of the rows above it, all that fit stay in view."""
+        self._cursor = max(0, min(line, self._count - 1))
+        self._scroll_rows(0)
+        self._reveal(self._row(self._cursor), 1)
+        self._hold_here()
+        self.refresh()
 
     def follow(self) -> None:
         """Go to the end and stay there."""
@@ -538,7 +548,7 @@ class OutputView(RoleView, can_focus=True):
             pieces = parts[part] if part < len(parts) else []
             scroll_x, before = 0, sum(len(piece.text) for cut in parts[:part] for piece in cut)
         strip = Strip(self.segments(pieces, base))
-        if self._index is None and strip.cell_length > self._widest:
+        if self._index is None and not self._fits and strip.cell_length > self._widest:
             self._widest = strip.cell_length
             self.call_later(self._lay_out)
         if self.text_selection is not None:

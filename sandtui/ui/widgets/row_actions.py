@@ -1,4 +1,4 @@
-"""The actions of a row that names sandboxes: open one, or its shell, log, files and console, or delete it."""
+"""The actions of a row that names sandboxes: open one, or its shell, log, files and console, fork or delete it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
-SANDBOX_ACTIONS = ("open_sandbox", "shell", "logs", "files", "exec", "delete")
+SANDBOX_ACTIONS = ("open_sandbox", "shell", "logs", "files", "exec", "fork", "delete")
 """The names of the actions, in any scope."""
 
 
@@ -17,11 +17,16 @@ class ActsOnSandboxes(Protocol):
         """Return why nothing can be done with them, or an empty text."""
         ...
 
+    def refuses(self, name: str, sandbox_ids: Sequence[str]) -> bool:
+        """Return whether an action would only say that none of them is running."""
+        ...
+
     def open_sandbox(self, sandbox_ids: Sequence[str]) -> None: ...
     def shell(self, sandbox_ids: Sequence[str]) -> None: ...
     def logs(self, sandbox_ids: Sequence[str]) -> None: ...
     def files(self, sandbox_ids: Sequence[str]) -> None: ...
     def exec(self, sandbox_ids: Sequence[str]) -> None: ...
+    def fork(self, sandbox_ids: Sequence[str]) -> None: ...
     def delete(self, sandbox_ids: Sequence[str]) -> None: ...
 
 
@@ -53,6 +58,10 @@ class RowActions:
             return ""
         sandbox_ids = self._of(action)
         return self._actions.why_not(sandbox_ids) if sandbox_ids else self._nothing
+
+    def refuses(self, action: str) -> bool:
+        """Return whether an action would only say that no sandbox is running."""
+        return action in SANDBOX_ACTIONS and self._actions.refuses(action, self._of(action))
 
     def run(self, name: str) -> None:
         """Run an action."""

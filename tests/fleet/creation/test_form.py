@@ -217,3 +217,10 @@ def test_what_is_offered_begins_with_the_word_then_holds_it():
     assert choices.of("labels", "") == ["rl", "run=1"]
     assert choices.of("region", "") == ["us"]
     assert choices.of("name", "x") == []
+    choices.add("docker_image", ["built:1", "sim:1"])
+    assert choices.of("docker_image", "")[-3:] == ["built:1", "simple:1", "ubuntu:24.04"]
+    choices.add("volumes", ["data", "models"])
+    assert choices.of("volumes", "da") == ["data:/data", "data:/data:ro"]
+    assert choices.of("volumes", "data:/mnt") == ["data:/mnt", "data:/mnt:ro"]
+    assert choices.of("volumes", "data:/mnt:r") == ["data:/mnt:ro"]
+    assert choices.of("volumes", "other:/mnt") == []

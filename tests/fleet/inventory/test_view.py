@@ -99,7 +99,7 @@ def test_groups_have_sums_and_can_be_closed():
         sandbox(4, labels=[]),
     )
     names = [each.id for each in groupings(view.store.totals.labels)]
-    assert names == ["status", "image", "label", "reason", "user", "team", "label:run"]
+    assert names == ["status", "image", "label", "reason", "owner", "user", "team", "cause", "label:run"]
     view.group_by(grouping("label:run"))
     assert [(group.key, len(group.rows), group.cores) for group in view.groups] == [
         ("run=42", 2, 4),
@@ -228,6 +228,29 @@ def test_a_list_is_one_of_errors_when_most_of_it_are():
     assert view.lists_errors
     view.query = parse("status:error nothing")
     assert not view.lists_errors
+
+
+def test_a_list_of_what_has_ended_is_one_of_errors_when_some_of_it_are():
+    ended = [sandbox(number, status="ERROR" if number < 2 else "TIMEOUT") for number in range(9)]
+    store, view = fleet(*ended)
+    assert view.lists_errors
+    store.apply([sandbox(10)])
+    view.update()
+    assert not view.lists_errors, "one is alive, and when it ends matters"
+    assert not fleet(*ended[2:])[1].lists_errors
+
+
+def test_the_next_order_is_that_of_the_next_column_in_view():
+    _, view = fleet(sandbox(1))
+    shown = ["name", "age", "left"]
+    orders = []
+    for _ in shown:
+        view.sort_by_next(shown)
+        orders.append(view.order.id)
+    assert orders == ["left", "name", "age"]
+    view.sort_by("image")
+    view.sort_by_next(shown)
+    assert view.order.id == "name", "it begins anew after one that is not in view"
 
 
 def test_many_rows_are_judged_by_a_part():

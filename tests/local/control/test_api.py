@@ -259,9 +259,6 @@ async def test_start_commands_come_in_the_shape_of_their_generation(simulated: A
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/sandbox/networks"),
-        ("GET", "/images"),
-        ("POST", "/images/build"),
         ("POST", "/secrets/"),
         ("DELETE", "/secrets/sec_1"),
         ("PATCH", "/user/slug"),

@@ -79,6 +79,8 @@ class FakeEngine:
             name = query["name"][0]
             self.containers[name], self.gone[name] = body, asyncio.Event()
             return 201, {"Id": name}
+        if path == "/volumes":
+            return 200, {"Volumes": []}
         if path == "/containers/json":
             wanted = json.loads(query["filters"][0])["label"][0].split("=")
             found = [one["Labels"] for one in self.containers.values() if one["Labels"].get(wanted[0]) == wanted[1]]

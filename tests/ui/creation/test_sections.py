@@ -104,6 +104,18 @@ async def test_a_folded_section_says_what_it_holds(values, expected):
         assert "\x1b" not in text_of(app)
 
 
+async def test_a_folded_section_names_its_variables_without_their_values():
+    app = World(fleet=0)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_form(pilot)
+        app.screen.fill({"environment_vars": "A=1 HF_KEY='s3 cr3t'"})
+        await go_to(pilot, "Environment")
+        await pilot.press("ctrl+f")
+        await until(pilot, lambda: section(app, "Environment").is_folded)
+        await until(pilot, lambda: "variables A HF_KEY" in heading(app, "Environment"))
+        assert "cr3t" not in text_of(app)
+
+
 async def test_the_next_error_opens_its_section():
     app = World(fleet=0)
     async with app.run_test(size=(80, 24)) as pilot:

@@ -1,5 +1,6 @@
 """The file browser: what it shows, and what its keys do, on directories that are made up or real."""
 
+import asyncio
 from collections import deque
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from sandtui.ui.files.screen import FilesScreen
 from sandtui.ui.files.sync_dialog import SyncDialog
 from sandtui.ui.rendering.code import code_lines
 from sandtui.ui.widgets.output_view import OutputView
+from tests.probes import text_of
 from tests.ui.world import NOW, World, settled, until
 
 WIDE, NARROW = (120, 36), (80, 24)
@@ -415,6 +417,37 @@ async def test_one_file_goes_to_all_marked_sandboxes_and_one_path_comes_from_all
         await pilot.press("y")
         assert [spec.target.path for spec in added] == [f"/home/me/acme/{name}" for name in names]
         assert all(len(spec.names) == 2 and spec.target.sandbox_id is None for spec in added)
+
+
+@pytest.mark.parametrize(("key", "count"), [("C", 3), ("D", 1)])
+async def test_a_question_says_how_large_a_directory_is_once_that_is_known(sides, key, count):
+    async with World().run_test(size=WIDE) as pilot:
+        screen = await opened(pilot, count)
+        known = asyncio.Event()
+
+        async def measure(path):
+            await known.wait()
+            return Measure(1_500_000, 12)
+
+        sides[0].measure = measure
+        await pilot.press("j")
+        assert screen.entry.name == "configs"
+        await pilot.press(key)
+        await until(pilot, lambda: "configs/" in text_of(screen.app))
+        assert "1.5 MB" not in text_of(screen.app)
+        known.set()
+        await until(pilot, lambda: "configs/  1.5 MB" in text_of(screen.app))
+
+
+async def test_without_transfers_their_pane_takes_one_row(sides):
+    async with World().run_test(size=WIDE) as pilot:
+        screen = await opened(pilot)
+        panel = screen.query_one("#queue-panel")
+        assert panel.size.height == panel.outer_size.height == 1
+        assert "No transfers" in text_of(screen.app)
+        screen.queue.transfers = transfers()
+        screen.draw_queue()
+        await until(pilot, lambda: panel.outer_size.height == 10)
 
 
 async def test_bookmarks_are_kept(sides):

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from textual.widgets import Input
 
+from sandtui.client import AsyncSandboxClient, AttachedVolume, LanNetwork
 from sandtui.client.models import CommandResponse
 from sandtui.ui import clipboard_tools as clipboard
 from sandtui.ui import web_browser as browser
@@ -12,6 +13,7 @@ from sandtui.ui.dialogs.choose import ChooseDialog
 from sandtui.ui.inventory.detail_screen import DetailScreen
 from sandtui.ui.ports.screen import PortsScreen
 from sandtui.ui.widgets.output_view import OutputView
+from tests.fleet.factory import sandbox
 from tests.probes import text_of
 from tests.ui.world import World, settled, until
 
@@ -273,3 +275,27 @@ def test_the_clipboard_of_another_machine_is_left_alone(monkeypatch):
     assert clipboard.helper({"DISPLAY": ":0", "SSH_CONNECTION": "x"}, "linux") is None
     assert clipboard.helper({}, "linux") is None
     assert clipboard.helper({}, "darwin") == ("pbcopy",)
+
+
+async def test_the_networks_and_volumes_of_a_sandbox_are_shown(monkeypatch):
+    network = {"id": "lan_1", "name": "lab [/]", "members": None}
+    asked = []
+
+    async def listed(_, team_id=None):
+        return [LanNetwork.model_validate(network)]
+
+    async def get(_, network_id):
+        asked.append(network_id)
+        member = {"sandbox_id": "sbx_0001", "tags": ["db"], "synced": True, "address": "10.9.0.2"}
+        return LanNetwork.model_validate({**network, "members": [member]})
+
+    monkeypatch.setattr(AsyncSandboxClient, "list_lan_networks", listed)
+    monkeypatch.setattr(AsyncSandboxClient, "get_lan_network", get)
+    async with World(fleet=0).run_test(size=(120, 36)) as pilot:
+        app = await settled(pilot)
+        mount = AttachedVolume(name="data", mount_path="/data", read_only=True)
+        app.services.platform.session.store.apply([sandbox(1, volumes=[mount])])
+        app.services.navigator.open_detail("sbx_0001")
+        await until(pilot, lambda: "lab [/] tag:db  10.9.0.2" in text_of(app))
+        assert "data:/data:ro" in text_of(app)
+        assert asked == ["lan_1"]

@@ -47,6 +47,15 @@ def test_a_few_failures_among_many_are_seen():
     assert "✖" in bar(line)
 
 
+def test_long_names_have_the_room_that_is_left_and_keep_both_ends():
+    reason = "The start command ended with exit code "
+    lines = drawn([group(f"{reason}127.", ERROR=2), group(f"{reason}139.", ERROR=2)], 78)
+    assert f"{reason}127." in lines[0] and f"{reason}139." in lines[1]
+    lines = drawn([group(f"{reason}127.", ERROR=2), group(f"{reason}139.", ERROR=2)], 60)
+    assert "127." in lines[0] and "139." in lines[1]
+    assert all(width_of(line) <= 60 for line in lines)
+
+
 def test_what_has_no_value_does_not_set_the_scale():
     some, none = drawn([group("run=1", RUNNING=10), group(NONE, RUNNING=400)])
     assert len(bar(some)) == len(bar(none)) == 20

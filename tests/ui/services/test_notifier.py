@@ -1,12 +1,11 @@
 """What the user is told stands on the screen, and covers nothing that is needed to go on."""
 
-from time import time
-
 import pytest
 from textual.geometry import Region
 from textual.notifications import Notification, Notifications
 from textual.widgets import Input
 
+from sandtui.clock import ManualClock
 from sandtui.ui.chrome.line import ChromeLine
 from sandtui.ui.chrome.notices import add_notification
 from sandtui.ui.commands.console_screen import ConsoleScreen
@@ -60,8 +59,7 @@ async def test_a_cursor_that_comes_drives_notices_away(size):
         table = app.screen.table
         await until(pilot, lambda: table.cursor_id is not None)
         for text in (LONG, PATH):
-            # For as long as the keys take on a busy machine.
-            app.notify(text, severity="error", timeout=3600)
+            app.notify(text, severity="error")
         await until(pilot, lambda: app.screen.notices.display and app.screen.notices.region.area > 0)
         places = set()
         for key in (*["j"] * size[1], "G", *["k"] * size[1], "g"):
@@ -185,16 +183,25 @@ async def test_a_notice_goes_when_its_time_is_over():
     app = World(fleet=3)
     async with app.run_test(size=(120, 36), notifications=True) as pilot:
         await settled(pilot)
-        app.notify("short", timeout=3)
-        await until(pilot, lambda: app.screen.notices.display)
+        app.notify("short", timeout=1)
+        app.notify("longer", timeout=2)
+        await until(pilot, lambda: "short" in text_of(app) and "longer" in text_of(app))
+        app.manual_clock.advance(1)
+        await until(pilot, lambda: "short" not in text_of(app))
+        assert "longer" in text_of(app)
+        app.manual_clock.advance(1)
         await until(pilot, lambda: not app.screen.notices.display)
 
 
 def test_the_time_of_a_notice_begins_when_it_can_be_shown():
     """The app may have been busy since it was raised."""
-    live = Notifications()
-    add_notification(live, Notification("late", timeout=5, raised_at=time() - 60))
+    live, clock = Notifications(), ManualClock()
+    add_notification(live, Notification("late", timeout=5, raised_at=0), clock)
     assert [each.message for each in live] == ["late"]
+    clock.advance(4)
+    assert len(live) == 1
+    clock.advance(1)
+    assert not len(live)
 
 
 async def test_the_form_keeps_the_field_and_its_error_in_view():

@@ -147,7 +147,7 @@ async def test_a_lost_shell_swallows_keys_and_enter_connects_again():
         assert isinstance(app.screen, ShellScreen)
         assert "enter reconnect" in activity(app)
         await pilot.press("enter")
-        await until(pilot, lambda: len(opener.channels) == 2 and "detach" in activity(app))
+        await until(pilot, lambda: len(opener.channels) == 2 and "attached:" in activity(app))
         await pilot.press("a")
         await until(pilot, lambda: opener.last.typed == b"a")
 

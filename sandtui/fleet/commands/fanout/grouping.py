@@ -61,6 +61,12 @@ def reference(groups: Sequence[ResultGroup]) -> ResultGroup | None:
     return largest if len(largest.targets) > 1 or len(answered) == 2 else None
 
 
+def odd_first(groups: Sequence[ResultGroup]) -> list[ResultGroup]:
+    """Put the group that the others are compared with behind them: what differs is what one looks for."""
+    usual = reference(groups)
+    return [*(each for each in groups if each is not usual), *([usual] if usual is not None else ())]
+
+
 def exit_codes(fan_out: FanOut) -> list[tuple[str, int]]:
     """Count the outcomes, the most frequent first: ``exit 0``, ``timed out`` ..."""
     return Counter(end_of(target) for target in fan_out.targets if target.is_over).most_common()

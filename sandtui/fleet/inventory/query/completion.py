@@ -10,7 +10,14 @@ from sandtui.fleet.inventory.query.parser import COMPARED, KEYS
 from sandtui.fleet.inventory.row import DELETING, Row
 
 STATUSES = (*(str(status).lower() for status in SandboxStatus), DELETING.lower())
-_OPENINGS = (*(f"{key}:" for key in KEYS), "mine", "untouched", "unmeasured", *(f"{name}>" for name in COMPARED))
+_OPENINGS = (
+    *(f"{key}:" for key in KEYS),
+    "mine",
+    "orphaned",
+    "untouched",
+    "unmeasured",
+    *(f"{name}>" for name in COMPARED),
+)
 _MAX_ROWS = 5000
 """Rows that are searched for values; a suggestion must not delay the next key."""
 

@@ -17,15 +17,18 @@ from sandtui.fleet.inventory.query.terms import (
     All,
     AnyOf,
     Compare,
+    CompareCost,
     CompareTime,
     Label,
     Not,
+    Orphaned,
     Pattern,
     Status,
     Term,
     Text,
     Untouched,
     Word,
+    asks_owners,
     is_timed,
 )
 from sandtui.fleet.inventory.query.use import SHARES, CompareUse, Unmeasured, apart_from_use, asks_use
@@ -36,13 +39,16 @@ KEYS = ("label", "status", *TEXTS)
 
 SYNONYMS = {"expires": "left", "memory": "mem", "cores": "cpu"}
 
-COMPARED = (*TIMES, *NUMBERS, *SHARES)
+COST = "cost"
+
+COMPARED = (*TIMES, *NUMBERS, *SHARES, COST)
 """The words before ``>`` and its like."""
 
 _KEYED = re.compile(r"([A-Za-z]+)(:|~|>=|<=|>|<|=)(.*)", re.DOTALL)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d|w)?")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)(?:gb?)?", re.IGNORECASE)
+_DOLLARS = re.compile(r"\$?(\d+(?:\.\d+)?)")
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)%")
 
 
@@ -111,6 +117,11 @@ class Query:
     def asks_use(self) -> bool:
         """Whether the matches depend on measured usage."""
         return asks_use(self.term)
+
+    @property
+    def asks_owners(self) -> bool:
+        """Whether the matches depend on the owners of leases."""
+        return asks_owners(self.term)
 
     @property
     def apart_from_use(self) -> Query:
@@ -216,6 +227,8 @@ def _term(token: Token, known: _Known) -> Term:
         return _mine(known.me, column, len(body))
     if body.lower() == "untouched":
         return Untouched(known.touched)
+    if body.lower() == "orphaned":
+        return Orphaned()
     if body.lower() == "unmeasured":
         return Unmeasured()
     keyed = _KEYED.fullmatch(body)
@@ -293,6 +306,11 @@ def _compare(name: str, sign: str, value: str, start: int, length: int) -> Term:
             whole = "cores" if name == "used" else "memory"
             raise QueryError(f"{name} needs a percentage of its {whole} such as 2% or 0.5%", where, len(value))
         return CompareUse(name, sign, float(match[1]) / 100)
+    if name == COST:
+        match = _DOLLARS.fullmatch(value)
+        if match is None:
+            raise QueryError("cost needs dollars such as 5 or $0.50", where, len(value))
+        return CompareCost(sign, float(match[1]))
     match = _SIZE.fullmatch(value)
     if match is None:
         raise QueryError(f"{name} needs a number such as 4 or 0.5", where, len(value))

@@ -239,6 +239,27 @@ class Untouched(Term):
 
 
 @dataclass(frozen=True, slots=True)
+class CompareCost(Term):
+    """Compares what was billed, or else the estimate, with a limit in dollars."""
+
+    sign: str
+    limit: float
+
+    def matches(self, row: Row, now: float) -> bool:
+        """Compare; a row whose cost is not known does not pass."""
+        spent = row.spent(now)
+        return spent is not None and OPERATORS[self.sign](spent, self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Orphaned(Term):
+    """Sandboxes whose owner is gone, as far as was looked."""
+
+    def matches(self, row: Row, now: float) -> bool:
+        return bool(row.orphaned)
+
+
+@dataclass(frozen=True, slots=True)
 class Not(Term):
     """Negates another term."""
 
@@ -294,7 +315,16 @@ def is_timed(term: Term) -> bool:
         return is_timed(term.term)
     if isinstance(term, All | AnyOf):
         return any(is_timed(part) for part in term.terms)
-    return isinstance(term, CompareTime)
+    return isinstance(term, CompareTime | CompareCost)
+
+
+def asks_owners(term: Term) -> bool:
+    """Whether the matches depend on the owners of leases."""
+    if isinstance(term, Not):
+        return asks_owners(term.term)
+    if isinstance(term, All | AnyOf):
+        return any(asks_owners(part) for part in term.terms)
+    return isinstance(term, Orphaned)
 
 
 def _select_alike(term: Term, rows: Sequence[Row], now: float) -> list[Row]:

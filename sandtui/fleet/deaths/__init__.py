@@ -1,0 +1,1 @@
+"""What is kept of sandboxes that ended otherwise than by being deleted."""

@@ -1,0 +1,1 @@
+"""Volumes: data that outlives sandboxes."""

@@ -1,0 +1,1 @@
+"""The dashboard in a browser: ``sandtui web``. See ``README.md`` beside this file."""

@@ -1,0 +1,1 @@
+"""Checkpoints and forks on the screens."""
