@@ -513,7 +513,8 @@ class SandtuiApp(App[None]):
             services.navigator.go_to_launch(services.launches.all[-1])
         else:
             new = services.key_of("fleet.new")
-            services.notifier.refuse(f"No launch in this session ({new}, then Count > 1)", "launches")
+            # A dialog would take the next number key.
+            services.notifier.notify(f"No launch in this session ({new}, then Count > 1)", "warning")
 
     def action_checkpoints(self) -> None:
         self.services.navigator.go_to_checkpoints(self.front.sandboxes if self.front is not None else ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
 from textual.app import App
@@ -52,8 +52,8 @@ class FleetPage(Protocol):
         """Move the cursor to a sandbox."""
         ...
 
-    def action_files(self) -> None:
-        """Show the files of the marked sandboxes or the current one, or say why not."""
+    def open_files(self, refuse: Callable[[str], None]) -> None:
+        """Show the files of the marked sandboxes or the current one, or tell ``refuse`` why not."""
         ...
 
     def action_ports(self) -> None:
@@ -223,7 +223,8 @@ class Navigator:
     def go_to_files(self) -> None:
         """Go to the files, or open those of the marked sandboxes or the one under the cursor of the fleet."""
         if not self._go_back_to("files") and (fleet := self._fleet) is not None:
-            fleet.action_files()
+            # A dialog would take the next number key.
+            fleet.open_files(lambda why: self._notifier.notify(why, "warning"))
 
     def go_to_ports(self) -> None:
         """Go to the ports of the fleet."""

@@ -49,6 +49,19 @@ async def test_number_keys_go_to_screens_and_never_open_a_second_one():
         assert len(app.screen_stack) == 2
 
 
+async def test_a_number_that_leads_nowhere_leaves_the_next_one_to_its_screen():
+    app = World(fleet=30)
+    async with app.run_test(size=WIDE) as pilot:
+        await opened(pilot, FleetScreen)
+        await pilot.press("slash", *"status", "colon", *"error", "enter")
+        await until(pilot, lambda: app.screen.target is not None and app.screen.target.status == "ERROR")
+        await pilot.press("6", "3", "2")
+        await at(pilot, "jobs")
+        texts = [each.text for each in app.services.notifier.messages]
+        assert any("No launch in this session" in text for text in texts)
+        assert any("running sandbox" in text for text in texts)
+
+
 async def test_a_number_on_its_own_screen_says_so():
     app = World(fleet=3)
     async with app.run_test(size=WIDE) as pilot:

@@ -18,10 +18,12 @@ from sandtui.leases import without_lease
 from sandtui.ui.inventory.sandbox_activity import SandboxActivity, log_section, sections
 from sandtui.ui.key_bindings import KeyOf
 from sandtui.ui.rendering.status import status_pieces
-from sandtui.ui.rendering.text import Content, Piece, content, lines, outside
+from sandtui.ui.rendering.text import Content, Piece, content, lines, outside, width_of
 from sandtui.ui.rendering.units import DUE, NONE, aware, clock_time, duration, long_duration, number, since, time_left
 
 LABEL_WIDTH = 9
+FRAME = 2
+"""Cells beside a name in the frame around a description."""
 
 SLOW_START_SECONDS = 60.0
 """From this wait on, the panel shows when a sandbox started beside when it was created."""
@@ -50,25 +52,26 @@ def detail(
         _status_line(row, now, full=True),
         *(_line("" if index else "Reason", told) for index, told in enumerate(_reason(sandbox, key("detail.clone")))),
         content(""),
-        _line("Name", outside(sandbox.name)),
+        # The frame has the name, cut in the middle if it is too long.
+        *([_line("Name", outside(sandbox.name))] if width_of(clean(sandbox.name)) > width - FRAME else ()),
         _line("Id", outside(sandbox.id)),
-        content(""),
+        _line("Labels", outside("  ".join(labels), "info") if (labels := without_lease(sandbox.labels)) else _none()),
         _line("Image", outside(sandbox.docker_image)),
         _line("Size", _size(sandbox)),
+        *([_line("GPU", outside(f"{sandbox.gpu_count} × {sandbox.gpu_type}"))] if sandbox.gpu_count else ()),
         *_use(row, now, full=True),
-        _line("GPU", outside(f"{sandbox.gpu_count} × {sandbox.gpu_type}") if sandbox.gpu_count else _none()),
-        _line("Kind", Piece("VM" if sandbox.vm else "container")),
-        _line("Network", _network(sandbox)),
-        *(_line("" if index else "LAN", *_membership(*each)) for index, each in enumerate(networks)),
-        *([_line("Volumes", outside("  ".join(map(volume_text, sandbox.volumes))))] if sandbox.volumes else ()),
         content(""),
-        *_cost(row, now),
         *_times(sandbox, now, full=True),
+        *_cost(row, now),
         content(""),
-        _line("Labels", outside("  ".join(labels), "info") if (labels := without_lease(sandbox.labels)) else _none()),
         _line("Env", *_environment(sandbox, full=True)),
         _line("Secrets", *_secrets(sandbox, full=True)),
         content(""),
+        _line("Kind", Piece("VM" if sandbox.vm else "container")),
+        *(() if sandbox.gpu_count else (_line("GPU", _none()),)),
+        _line("Network", _network(sandbox)),
+        *(_line("" if index else "LAN", *_membership(*each)) for index, each in enumerate(networks)),
+        *([_line("Volumes", outside("  ".join(map(volume_text, sandbox.volumes))))] if sandbox.volumes else ()),
         *([_line("Owner", outside(row.owner))] if row.owner else ()),
         *_more(sandbox),
     ]
@@ -152,19 +155,17 @@ def _reason(sandbox: Sandbox, clone_key: str) -> list[Piece]:
 
 
 def _times(sandbox: Sandbox, now: datetime, *, full: bool) -> list[Content]:
-    """Return when it began and ends, or ended; the panel leaves out what the lines around tell."""
+    """Return when it ends or ended, and when it began; the panel leaves out what the lines around tell."""
     ended = sandbox.terminated_at if sandbox.is_finished else None
-    rows = [_line("Created", *_moment(sandbox.created_at, now))]
+    rows = [_line("Expires", *_expiry(sandbox, now))] if not sandbox.is_finished else []
+    if ended is not None:
+        rows.append(_line("Ended", *_moment(ended, now)))
+    rows += [_line("Lifetime", Piece(_lifetime(sandbox))), _line("Created", *_moment(sandbox.created_at, now))]
     waited = since(sandbox.created_at, aware(sandbox.started_at)) if sandbox.started_at is not None else None
     if full or (waited is not None and waited >= SLOW_START_SECONDS):
         rows.append(_line("Started", *_moment(sandbox.started_at, now)))
-    if ended is not None:
-        rows.append(_line("Ended", *_moment(ended, now)))
     if full and sandbox.updated_at is not None and sandbox.updated_at != ended:
         rows.append(_line("Updated", *_moment(sandbox.updated_at, now)))
-    rows.append(_line("Lifetime", Piece(_lifetime(sandbox))))
-    if not sandbox.is_finished:
-        rows.append(_line("Expires", *_expiry(sandbox, now)))
     return rows
 
 

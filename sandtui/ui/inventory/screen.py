@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -734,6 +734,10 @@ class FleetScreen(AppScreen):
         self.services.navigator.open_recordings()
 
     def action_files(self) -> None:
+        self.open_files(lambda why: self.services.notifier.refuse(why, "files"))
+
+    def open_files(self, refuse: Callable[[str], None]) -> None:
+        """Show the files of the marked sandboxes or the current one, or tell ``refuse`` why not."""
         several = self.several
         rows = several or ([self.target] if self.target is not None else [])
         running = [row.id for row in rows if row.status == "RUNNING"]
@@ -741,7 +745,7 @@ class FleetScreen(AppScreen):
             self.services.navigator.open_files(running)
         else:
             why = self.services.bulk.why_none(RUN, rows) if several else "Select a running sandbox to browse its files"
-            self.services.notifier.refuse(why, "files")
+            refuse(why)
 
     def action_ports(self) -> None:
         row = self.target

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from sandtui.fleet.inventory.bulk import BulkItem, BulkRun, BulkState
 from sandtui.fleet.inventory.bulk_plan import BulkPlan
 from sandtui.fleet.text.sanitize import clean
 from sandtui.ui.rendering.status import status_count_pieces, status_pieces
-from sandtui.ui.rendering.text import Content, Piece, Role, content, fit_middle, lines, outside
+from sandtui.ui.rendering.text import Content, Piece, Role, content, fit_middle, lines, outside, width_of
 from sandtui.ui.rendering.units import age, long_duration, number
 
 SHOWN = 8
 BAR_WIDTH = 30
+MOST_NAME = 26
 
 MARKS: dict[BulkState, tuple[str, Role]] = {
     BulkState.WAITING: ("◌", "dim"),
@@ -110,13 +112,18 @@ def progress_text(run: BulkRun, now: float) -> Content:
     return content(*pieces, Piece(f"   {long_duration(took)}", "dim"))
 
 
-def item_pieces(item: BulkItem) -> list[Piece]:
-    """Return the result line of one sandbox."""
+def name_width(items: Iterable[BulkItem]) -> int:
+    """Return the cells for the names of some items."""
+    return min(MOST_NAME, max((width_of(clean(item.name)) for item in items), default=0))
+
+
+def item_pieces(item: BulkItem, names: int) -> list[Piece]:
+    """Return the result line of one sandbox; its name has ``names`` cells."""
     mark, role = MARKS[item.state]
     result = clean(item.words) or item.state.value
     return [
         Piece(f"{mark} ", role),
-        Piece(fit_middle(clean(item.name), 26), "bright"),
+        Piece(fit_middle(clean(item.name), names), "bright"),
         Piece("  "),
         Piece(result, role if item.state in {BulkState.FAILED, BulkState.CANCELLED} else "dim"),
     ]

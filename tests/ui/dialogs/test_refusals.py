@@ -86,7 +86,6 @@ REFUSED = {
     "files": (("f",), "3 marked sandboxes have ended. u clears the marks."),
     "measure": (("percent_sign",), "3 marked sandboxes have ended. u clears the marks."),
     "no context to go to": (("at",), "This is the only context"),
-    "nothing launched": (("6",), "No launch in this session"),
     "nothing ran on many": (("X",), "No multi-sandbox run"),
     "no view to forget": (("v", "D"), "No saved views"),
 }

@@ -5,7 +5,7 @@ import json
 
 from textual.widgets import Input
 
-from sandtui.fleet.inventory.bulk import BulkState
+from sandtui.fleet.inventory.bulk import BulkResult, BulkRun, BulkState
 from sandtui.ui.dialogs.bulk import BulkDialog
 from sandtui.ui.dialogs.choose import ChooseDialog
 from sandtui.ui.dialogs.plan import PlanDialog
@@ -188,3 +188,27 @@ async def test_deleting_by_label_counts_what_is_not_shown_and_needs_the_number()
         await type_text(pilot, str(len(alive)))
         await until(pilot, lambda: any(said.text.startswith("Deleted") for said in app.services.notifier.messages))
         assert not [row for row in store if "rl" in row.sandbox.labels and not row.sandbox.is_finished]
+
+
+async def test_the_results_offer_what_can_be_done_with_their_sandboxes():
+    app = app_with()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await filter_by(pilot, "status:running #rl")
+        await pilot.press("m", "j")
+        await type_text(pilot, "false")
+        await confirm(pilot)
+        await until(pilot, lambda: isinstance(app.screen, BulkDialog) and app.screen.run.is_over)
+        await until(pilot, lambda: "* mark failed   enter open   L logs   esc close" in text_of(app))
+        await pilot.press("escape")
+
+        async def work(sandbox_ids):
+            return {each: BulkResult(True, "") for each in sandbox_ids}
+
+        run = BulkRun("Try it", [app.screen.target], work, app.services.clock)
+        app.services.bulk.run(run)
+        app.services.bulk.show(run)
+        await until(pilot, lambda: isinstance(app.screen, BulkDialog) and app.screen.run.is_over)
+        await until(pilot, lambda: "enter open   s shell   L logs   f files   esc close" in text_of(app))
+        await pilot.press("L")
+        await until(pilot, lambda: getattr(app.screen, "SCOPE", "") == "log")
