@@ -74,6 +74,7 @@ package: $(VENV)/.dev
 
 screenshots: $(VENV)/.dev
 	$(BIN)/python -m tests.screenshots
+	$(BIN)/python -m tests.web.screenshots
 
 # Takes the screens as they are now for the right ones: look at each picture before you commit it.
 snapshots: $(VENV)/.dev

@@ -7,6 +7,7 @@ recognized by their text; all others fail like unknown programs.
 from __future__ import annotations
 
 import base64
+import hashlib
 import posixpath
 import re
 import shlex
@@ -25,6 +26,10 @@ _LISTS = re.compile(
 )
 _STATS = re.compile(r'LC_ALL=C; export LC_ALL; p=(?P<path>.+?); \[ -e "\$p" \] \|\| exit .*')
 _MEASURES = re.compile(r"cd -- (?P<path>.+?) \|\| exit [0-9]+; find \. -type f -exec stat -c %s .*")
+_SUMS = re.compile(
+    r"LC_ALL=C; export LC_ALL; cd (?P<path>.+?) \|\| exit 1; sha256sum (?P<names>.+) 2>/dev/null \| .*", re.DOTALL
+)
+_READS = re.compile(r'p=(?P<path>.+?); \[ -r "\$p" \] \|\| exit 1; head -c (?P<most>[0-9]+) "\$p" \| .*', re.DOTALL)
 _ROOTS = re.compile(r"///entries\\n'; find (?P<roots>.*?) ! -name \. -exec", re.DOTALL)
 
 Result = tuple[str, str, int]
@@ -53,7 +58,13 @@ class SimulatedFiles:
 
     def run(self, text: str, cwd: str) -> Result | None:
         """Return output, errors and exit code, or None for other commands."""
-        for pattern, command in ((_LISTS, self._list), (_STATS, self._stat), (_MEASURES, self._measure)):
+        for pattern, command in (
+            (_LISTS, self._list),
+            (_STATS, self._stat),
+            (_MEASURES, self._measure),
+            (_SUMS, self._sums),
+            (_READS, self._read),
+        ):
             found = pattern.match(text)
             if found is None:
                 continue
@@ -88,6 +99,21 @@ class SimulatedFiles:
     def _measure(self, path: str, _: str) -> Result:
         sizes = [len(data) for name, data in self._files.items() if name.startswith(self._inside(path))]
         return f"{sum(sizes)} {len(sizes)}\n", "", 0
+
+    def _sums(self, path: str, text: str) -> Result:
+        found = _SUMS.match(text)
+        rows = ""
+        for name in shlex.split(found["names"]) if found is not None else []:
+            whole = posixpath.normpath(posixpath.join(path, name))
+            if whole in self._files:
+                rows += f"{hashlib.sha256(self._files[whole]).hexdigest()}  {name}\n"
+        return self._packed(rows)
+
+    def _read(self, path: str, text: str) -> Result:
+        found = _READS.match(text)
+        if found is None or path not in self._files:
+            return "", "", 1
+        return base64.b64encode(self._files[path][: int(found["most"])]).decode("ascii") + "\n", "", 0
 
     def _below(self, path: str) -> list[str]:
         """Return the names of everything below a directory, relative to it."""
