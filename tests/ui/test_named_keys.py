@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -58,13 +59,16 @@ ALONE = re.compile(rf"(?:^|(?<=[\s(·])){KEY}(?=$|[\s,;:·)])")
 DOES = re.compile(r"(?:^|(?<=[\s(·]))(?:ctrl\+[a-bd-z]|esc|[B-Zb-hj-z?!&@/]) (?!is\b|has\b)[a-z]+s\b")
 
 
+@cache
 def literals(path):
-    """Return the texts in a module that are no documentation."""
-    tree = parsed(path)
-    notes = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in notes:
-            yield node.lineno, node.value
+    """Return the lines and texts in a module that are no documentation."""
+    nodes = list(ast.walk(parsed(path)))
+    notes = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    return [
+        (node.lineno, node.value)
+        for node in nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in notes
+    ]
 
 
 def test_no_screen_names_a_key_as_a_literal():

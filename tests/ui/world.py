@@ -30,9 +30,11 @@ from sandtui.ui.dialogs.refusal import RefusalDialog
 from sandtui.ui.services.context_switcher import ConnectTo
 from sandtui.ui.startup import StartupOptions
 from tests.probes import text_of
+from tests.ui.strips import cache_on_demand
 from tests.ui.stylesheets import parse_once
 
 parse_once()
+cache_on_demand()
 
 NOW = datetime(2026, 11, 24, 14, 14, 30, tzinfo=UTC)
 SEED = 7
