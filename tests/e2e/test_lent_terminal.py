@@ -48,6 +48,11 @@ EDITORS = {
 }
 
 
+def says(text, words):
+    """Whether a notice has all the words: where its lines end depends on the length of a path in it."""
+    return all(word in text for word in words.split())
+
+
 @pytest.mark.parametrize("kind", EDITORS)
 async def test_an_editor_that_cannot_start_is_reported_and_the_screen_is_whole(remote, tmp_path, kind):
     async with Terminal(SANDTUI, {**remote, "EDITOR": editor(tmp_path, kind)}) as terminal:
@@ -55,7 +60,7 @@ async def test_an_editor_that_cannot_start_is_reported_and_the_screen_is_whole(r
         await terminal.press("n")
         await terminal.until("New sandbox")
         await terminal.press("ctrl+t")
-        await terminal.until(lambda text: "Not edited" in text and EDITORS[kind] in " ".join(text.split()))
+        await terminal.until(lambda text: "Not edited" in text and says(text, EDITORS[kind]))
         assert "New sandbox" in terminal.text
         await terminal.press(*"typed")
         await terminal.until("typed")
@@ -76,9 +81,9 @@ async def test_the_same_in_the_files(platform_process, remote, tmp_path, kind):
         await choose(terminal, name)
         await terminal.press("f")
         await terminal.until("here.txt")
-        await terminal.press("tab", "tab")
+        await terminal.press("tab")
         await terminal.press("G", "e")
-        await terminal.until(lambda text: EDITORS[kind] in " ".join(text.split()))
+        await terminal.until(lambda text: says(text, EDITORS[kind]))
         assert "here.txt" in terminal.text
         await leave(terminal)
 

@@ -218,8 +218,7 @@ class NoticeRack(Widget, inherit_css=False):
         """
         self._source, self._more_key = notifications, more_key
         if not self._is_due:
-            self._is_due = True
-            self.call_later(self._update)
+            self._is_due = self.call_later(self._update)
 
     def _update(self) -> None:
         self._is_due = False

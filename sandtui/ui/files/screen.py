@@ -199,6 +199,9 @@ class FilesScreen(AppScreen):
     def _why_not_in_pane(self, action: str) -> str:
         pane, entry, key = self.pane, self.entry, self.services.key_of
         marked = action in WORKS_ON_MARKS and bool(pane.marks)
+        if action in NEEDS_ENTRY and not marked and self.query_one("#queue").has_focus:
+            # No entry shows the cursor.
+            return f"The cursor is in the transfers: {key('files.pane')} goes to the files"
         if action in NEEDS_LISTING and pane.listing is None:
             if pane.load_state.is_loading:
                 return "Still loading the directory"
@@ -252,7 +255,7 @@ class FilesScreen(AppScreen):
         queue = self.query_one("#queue", OutputView)
         if queue.has_focus:
             self.table(1).focus()
-        elif self.active == 1 or not queue.display or not self.query_one("#queue-panel").display:
+        elif self.active == 1 or self.transfer is None or not self.query_one("#queue-panel").display:
             self.table(1 - self.active).focus()
         else:
             queue.focus()

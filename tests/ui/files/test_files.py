@@ -412,7 +412,7 @@ async def test_one_file_goes_to_all_marked_sandboxes_and_one_path_comes_from_all
             ("/home/me/acme/run.sh", name, "/workspace/run.sh") for name in names
         ]
         added.clear()
-        await pilot.press("tab", "tab", "home", "j", "space", "space", "C")
+        await pilot.press("tab", "home", "j", "space", "space", "C")
         await until(pilot, lambda: screen.app.screen is not screen and screen.app.screen.can_be_read)
         await pilot.press("y")
         assert [spec.target.path for spec in added] == [f"/home/me/acme/{name}" for name in names]
@@ -553,3 +553,29 @@ async def test_this_machine_is_shown_by_its_own_side(tmp_path, monkeypatch):
         await pilot.press("backspace")
         await until(pilot, lambda: app.screen.panes[0].path == str(tmp_path))
         assert app.screen.table(0).name_at_cursor == "here", "the cursor is where it came from"
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)])
+async def test_tab_passes_over_the_transfers_while_there_are_none(size):
+    async with World(fleet=30).run_test(size=size) as pilot:
+        screen = await entered(pilot)
+        for place in ("files-0", "files-1", "files-0"):
+            await pilot.press("tab")
+            await until(pilot, lambda place=place: screen.focused.id == place)
+
+
+async def test_no_entry_is_acted_on_while_the_cursor_is_in_the_transfers():
+    async with World(fleet=30).run_test(size=(120, 36)) as pilot:
+        screen = await entered(pilot)
+        await until(pilot, lambda: screen.entry is not None)
+        await pilot.press("d")
+        await until(pilot, lambda: screen.focused.id == "queue")
+        messages = screen.services.notifier.messages
+        for count, key in enumerate(("D", "e", "space", "C"), 1):
+            await pilot.press(key)
+            await until(pilot, lambda count=count: len(messages) == count)
+            assert messages[-1].text == "The cursor is in the transfers: tab goes to the files"
+            if pilot.app.screen is not screen:
+                await pilot.press("escape")
+                await until(pilot, lambda: pilot.app.screen is screen)
+        assert not screen.pane.marks
