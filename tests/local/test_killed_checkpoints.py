@@ -3,14 +3,19 @@
 import os
 import signal
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import count as counted
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
 
 from tests.local.support import GIVE_UP_SECONDS, namespaces_work
 from tests.local.test_serve import execute, running, serving
+
+T = TypeVar("T")
 
 DATA = "head -c 40000000 /dev/urandom > /data/large"
 
@@ -21,6 +26,19 @@ def finished(client: httpx.Client, checkpoint_id: str) -> dict[str, Any]:
         assert time.monotonic() < end, found
         time.sleep(0.005)
     return dict(found)
+
+
+def taken_while(client: httpx.Client, box: str, look: Callable[[], T]) -> tuple[str, T]:
+    """Take checkpoints until something is seen while one is being taken: a busy machine may look too late."""
+    end = time.monotonic() + GIVE_UP_SECONDS
+    while True:
+        taken = client.post(f"/sandbox/{box}/checkpoints").json()["id"]
+        for turn in counted():
+            assert time.monotonic() < end
+            if seen := look():
+                return taken, seen
+            if turn % 20 == 19 and client.get(f"/sandbox/checkpoints/{taken}").json()["state"] != "PENDING":
+                break
 
 
 def copiers(state_dir: Path) -> list[int]:
@@ -70,11 +88,8 @@ async def test_a_platform_and_its_copier_are_killed(state_dir: Path, tmp_path: P
     with serving(state_dir) as (process, client, _):
         box = running(client)
         execute(client, box, DATA)
-        taken = client.post(f"/sandbox/{box}/checkpoints").json()["id"]
         marker = state_dir / "sandboxes" / box / "frozen.json"
-        end = time.monotonic() + GIVE_UP_SECONDS
-        while not marker.exists():
-            assert time.monotonic() < end
+        taken, _ = taken_while(client, box, marker.exists)
         process.send_signal(signal.SIGSTOP)
         for pid in copiers(state_dir):
             os.kill(pid, signal.SIGKILL)
@@ -91,17 +106,18 @@ async def test_a_copier_that_is_killed(state_dir: Path, tmp_path: Path) -> None:
     with serving(state_dir) as (_, client, _):
         box = running(client)
         execute(client, box, DATA)
-        taken = client.post(f"/sandbox/{box}/checkpoints").json()["id"]
         end = time.monotonic() + GIVE_UP_SECONDS
-        while not (found := copiers(state_dir)):
-            assert time.monotonic() < end
-        for pid in found:
-            os.kill(pid, signal.SIGKILL)
-        row = finished(client, taken)
-        assert row["state"] == "FAILED"
+        row = {"state": "DURABLE"}
+        while row["state"] == "DURABLE":
+            # It may have done its work just before.
+            taken, found = taken_while(client, box, lambda: copiers(state_dir))
+            for pid in found:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            row = finished(client, taken)
         assert row["error"]
         assert execute(client, box, "echo alive > /data/new && cat /data/new")["stdout"] == "alive\n"
-        while list((state_dir / "checkpoints").iterdir()):
+        while any(path.name.startswith(taken) for path in (state_dir / "checkpoints").iterdir()):
             assert time.monotonic() < end
             time.sleep(0.01)
 
