@@ -22,7 +22,7 @@ from sandtui.ui.activity.requests_dialog import RequestsDialog
 from sandtui.ui.chrome.screen import AppScreen
 from sandtui.ui.key_bindings import bindings
 from sandtui.ui.rendering.loading import load_pieces, why_not_loaded
-from sandtui.ui.rendering.text import Piece, Role
+from sandtui.ui.rendering.text import Piece, Role, fit_middle, width_of
 from sandtui.ui.services.bundle import Services
 from sandtui.ui.widgets.output_view import OutputView
 from sandtui.ui.widgets.panel import show_frame
@@ -56,7 +56,7 @@ class ActivityScreen(AppScreen):
     def compose_body(self) -> Iterable[Widget]:
         yield Input(placeholder="filter entries", compact=True, id="activity-filter")
         with Vertical(id="activity-panel", classes="panel"):
-            yield OutputView(self._line, follows=False, id="activity-list")
+            yield OutputView(self._line, follows=False, fits=True, id="activity-list")
 
     def crumbs(self) -> list[str]:
         """Return the breadcrumbs."""
@@ -222,9 +222,8 @@ class ActivityScreen(AppScreen):
         today = moment.date() == self.services.clock.now().astimezone().date()
         shown = f"{moment:%H:%M:%S}" if today else f"{moment:%b %d %H:%M}"
         requests = f"  {entry.requests:,} request{'s' * (entry.requests > 1)}" if entry.requests else ""
-        return [
-            Piece(f" {shown:<13}", "dim"),
-            Piece(f"{sign} ", role),
-            Piece(clean(entry.text), role),
-            Piece(requests, "dim"),
-        ]
+        start, text = f" {shown:<13}", clean(entry.text).replace("\n", " ")
+        room = self.query_one(OutputView).size.width - len(start) - 2 - len(requests)
+        # The details have all of it.
+        text = fit_middle(text, room) if width_of(text) > room > 0 else text
+        return [Piece(start, "dim"), Piece(f"{sign} ", role), Piece(text, role), Piece(requests, "dim")]

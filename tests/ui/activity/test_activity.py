@@ -13,6 +13,7 @@ from sandtui.ui.commands.console_screen import ConsoleScreen
 from sandtui.ui.dialogs.plan import PlanDialog
 from sandtui.ui.inventory.screen import FleetScreen
 from sandtui.ui.widgets.output_view import OutputView
+from tests.probes import text_of
 from tests.ui.world import BASE_URL, NOW, World, settled, until, without_live_channels
 
 
@@ -184,3 +185,17 @@ async def requests_shown(pilot):
 @pytest.mark.parametrize("size", [(120, 36), (80, 24)], ids=["120x36", "80x24"])
 def test_requests(snap_compare, size):
     assert snap_compare(World(), terminal_size=size, run_before=requests_shown)
+
+
+async def test_both_ends_of_a_long_entry_are_shown_and_its_details_have_all():
+    text = "not copied: /home/me/" + "a-long-directory/" * 6 + "last.jsonl: no space left"
+    app = World(fleet=3)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        earlier(app, [("error", text)])
+        await open_activity(pilot, app)
+        await until(pilot, lambda: "not copied: /home" in text_of(app) and "no space left" in text_of(app))
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(app.screen, RequestsDialog))
+        shown = "".join(text_of(app).replace("│", " ").split())
+        assert "".join(text.split()) in shown
