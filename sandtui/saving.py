@@ -16,11 +16,15 @@ def already_exists(name: object) -> str:
 
 def typed_path(text: str) -> Path:
     """Return the path that somebody typed, with ``~`` for the home directory."""
-    path = Path(text.strip())
+    return with_home(Path(text.strip()))
+
+
+def with_home(path: Path) -> Path:
+    """Return a path with the home directory in place of ``~``; that of a user who does not exist stays as it is."""
     try:
         return path.expanduser()
-    except RuntimeError:
-        return path  # there is no such user
+    except (RuntimeError, ValueError):
+        return path
 
 
 def check_new_path(path: Path) -> str:

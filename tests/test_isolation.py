@@ -10,7 +10,7 @@ TESTS = Path(__file__).parent
 LIBRARIES = ("sandtui", "textual")
 
 # It is meant for all tests of a process.
-FOR_ALL = {"ui/stylesheets.py"}
+FOR_ALL = {"ui/stylesheets.py", "ui/strips.py"}
 
 
 def imported_names(tree: ast.Module) -> set[str]:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import sandtui
 from sandtui import saving
 from sandtui.saving import (
     already_exists,
@@ -18,6 +19,7 @@ from sandtui.saving import (
     numbered,
     replace_private,
     typed_path,
+    with_home,
     write_new,
 )
 
@@ -77,7 +79,16 @@ def test_what_cannot_be_written_is_reported_before(tmp_path: Path, monkeypatch, 
 def test_a_tilde_is_the_home_directory(monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert typed_path(" ~/log.txt ") == tmp_path / "log.txt"
-    assert typed_path("~nobody-of-that-name/x") == Path("~nobody-of-that-name/x")
+    for text in ("~nobody-of-that-name/x", "~\0", "~\0/x"):
+        assert typed_path(text) == with_home(Path(text)) == Path(text)
+
+
+def test_no_path_of_a_user_is_expanded_where_an_unknown_name_is_an_error() -> None:
+    package = Path(sandtui.__file__).parent
+    modules = package.rglob("*.py")
+    found = {str(each.relative_to(package)) for each in modules if ".expanduser()" in each.read_text("utf-8")}
+    # The others tell which setting names the directory.
+    assert found == {"saving.py", "cli/connect.py", "local/commands.py"}
 
 
 @given(st.text())

@@ -124,7 +124,7 @@ def _engine_settings(context: Context) -> PlatformSettings | None:
         return None
     try:
         certificates = Path(profile.engine_certificates).expanduser() if profile.engine_certificates else None
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         raise LocalError(f"engine_certificates of {context.name!r}: {error}.") from None
     origin = f"the context {context.name!r}"
     return engine_settings(profile.engine, profile.engine_runtime, origin=origin, certificates=certificates)

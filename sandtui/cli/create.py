@@ -21,6 +21,7 @@ from sandtui.clock import SystemClock
 from sandtui.config.paths import Paths
 from sandtui.directories import describe
 from sandtui.manual import nearest
+from sandtui.saving import with_home
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
@@ -265,7 +266,7 @@ def _preset(arguments: argparse.Namespace) -> dict[str, str]:
         return {}
     if arguments.file == "-":
         return dict(read_preset(_read("-"), "standard input").fields)
-    path = Path(name).expanduser()
+    path = with_home(Path(name))
     if arguments.file is not None or path.suffix == ".toml" or "/" in name:
         if arguments.file is not None:
             try:
@@ -335,7 +336,7 @@ def _env_file(path: str, option: str) -> list[str]:
 
 def _read(path: str) -> str:
     try:
-        return sys.stdin.read() if path == "-" else Path(path).expanduser().read_text(encoding="utf-8")
+        return sys.stdin.read() if path == "-" else with_home(Path(path)).read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not text in UTF-8") from None
     except (OSError, AttributeError) as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sandtui.cli.usage import UsageError, complain
 from sandtui.config.paths import Paths
+from sandtui.saving import with_home
 
 
 def run_logged(file: str, words: Sequence[str], run: Callable[[], int]) -> int:
@@ -17,7 +18,7 @@ def run_logged(file: str, words: Sequence[str], run: Callable[[], int]) -> int:
     """
     from sandtui.config.debug_log import LogError, debug_log, loggable_arguments
 
-    path = Path(file).expanduser() if file else Paths.of_user().debug_log
+    path = with_home(Path(file)) if file else Paths.of_user().debug_log
     try:
         with debug_log(path, loggable_arguments(words)):
             code = run()

@@ -11,6 +11,7 @@ from sandtui.cli import selection
 from sandtui.cli.targets import resolve_one
 from sandtui.cli.usage import UsageError
 from sandtui.fleet.files.names import as_name, base, join
+from sandtui.saving import with_home
 
 if TYPE_CHECKING:
     from sandtui.client import AsyncSandboxClient
@@ -120,4 +121,4 @@ async def _places(
 
 def whole(path: str) -> str:
     """Return a local path as an absolute one."""
-    return str(Path(path).expanduser().absolute())
+    return str(with_home(Path(path)).absolute())

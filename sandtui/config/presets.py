@@ -18,6 +18,7 @@ import tomli_w
 from sandtui.config.paths import write_private
 from sandtui.fleet.creation.form import BY_ID, DEFAULTS
 from sandtui.fleet.creation.values import only_references
+from sandtui.saving import typed_path
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -117,7 +118,7 @@ class PresetStore:
         Raises:
             PresetError: the file is not a preset, or the name already exists.
         """
-        file = Path(path).expanduser()
+        file = typed_path(path)
         preset = self._read(file)
         if self._path(preset.name).exists():
             raise PresetError(f"preset {preset.name!r} already exists: rename the file")
@@ -141,7 +142,7 @@ class PresetStore:
     def _read(self, path: Path) -> Preset:
         try:
             return read_preset(path.read_text(encoding="utf-8"), path.stem)
-        except (OSError, UnicodeDecodeError, PresetError) as error:
+        except (OSError, ValueError, PresetError) as error:
             raise PresetError(f"cannot read {path}: {error}") from None
 
 

@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -15,6 +14,7 @@ from sandtui.client.models.bounds import LIFETIME_MINUTES, MAX_NAME_LENGTH, Boun
 from sandtui.client.models.sandbox import DEFAULT_START_COMMAND, StartCommand
 from sandtui.client.models.volumes import AttachedVolume, VolumeMount
 from sandtui.fleet.creation.network_entries import MAX_ENTRIES, entry_problem
+from sandtui.saving import typed_path
 
 MAX_CHECKPOINT_ID = 64
 """Characters of the id of a checkpoint."""
@@ -362,10 +362,12 @@ def _resolve(key: str, value: str) -> str:
 
 
 def _read_file(path_text: str) -> str:
-    path = Path(path_text).expanduser()
+    path = typed_path(path_text)
     try:
-        if path.stat().st_size > MAX_FILE:
-            raise FieldProblem(f"{path_text} is too large: the maximum is {MAX_FILE // 1024} KiB")
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        text = path.read_text(encoding="utf-8") if path.stat().st_size <= MAX_FILE else None
+    except (OSError, ValueError):
+        # A ValueError tells of a NUL in the path, or of text that is not UTF-8.
         raise FieldProblem(f"can't read {path_text}: check the path") from None
+    if text is None:
+        raise FieldProblem(f"{path_text} is too large: the maximum is {MAX_FILE // 1024} KiB")
+    return text

@@ -15,6 +15,7 @@ from sandtui.fleet.inventory.sandbox_history import History
 from sandtui.fleet.inventory.store import FleetStore
 from sandtui.fleet.jobs.board import JobBoard
 from sandtui.fleet.ports.exposing import EXPOSE_AT_ONCE, Exposing
+from sandtui.saving import typed_path
 
 UPLOAD_FOLDER = "/workspace"
 MAX_REASON_LENGTH = 200
@@ -37,7 +38,7 @@ def work_of(plan: BulkPlan, client: AsyncSandboxClient, store: FleetStore, histo
     if plan.verb is plans.DELETE:
         return deletion(client, store, len(plan.rows))
     value = plan.value.strip()
-    local = Path(value).expanduser() if plan.verb is plans.UPLOAD else Path()
+    local = typed_path(value) if plan.verb is plans.UPLOAD else Path()
 
     async def upload(sandbox_id: str) -> BulkResult:
         target = str(PurePosixPath(UPLOAD_FOLDER, local.name))

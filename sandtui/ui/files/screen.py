@@ -38,6 +38,7 @@ from sandtui.fleet.transfers.model import (
 )
 from sandtui.fleet.transfers.queue import TransferQueue
 from sandtui.fleet.transfers.reasons import reason
+from sandtui.saving import with_home
 from sandtui.ui.chrome.key_hints import Hint
 from sandtui.ui.chrome.line import ChromeLine
 from sandtui.ui.chrome.screen import AppScreen
@@ -576,7 +577,7 @@ class FilesScreen(AppScreen):
 
         def on_result(text: str | None) -> None:
             if text:
-                whole = str(Path(text).expanduser()) if pane.side.sandbox_id is None else text
+                whole = str(with_home(Path(text))) if pane.side.sandbox_id is None else text
                 self.go(number, posixpath.normpath(posixpath.join(pane.path, whole)))
 
         dialog = ValueDialog(f"Go to path in {pane.title}", "path", "/workspace, ../data", _no_nul)

@@ -67,6 +67,8 @@ def test_every_field_of_the_form_is_in_the_request():
         ("secrets", "B", "not KEY=value"),
         ("secrets", "B=@env:NO_SUCH_NAME", "NO_SUCH_NAME"),
         ("secrets", "B=@file:/no/such/file", "can't read"),
+        ("secrets", "B=@file:~no-such-user/x", "can't read"),
+        ("environment_vars", "@~no-such-user/.env", "can't read"),
         ("environment_vars", "@/no/such/file", "can't read"),
         ("kind", "pod", "container or vm"),
         ("network", "closed", "open, blocked"),
