@@ -172,7 +172,8 @@ class LaunchScreen(AppScreen):
             self.row_actions.run("delete")
             return
         count = len(self.launch.ids)
-        question = f"Delete all {count} sandboxes of this launch?"
+        what = f"all {count:,} sandboxes" if count > 1 else "the sandbox"
+        question = f"Delete {what} of this launch?"
         if any(item.unsure for item in self.launch.items):
             question += " Requests without a known result are looked up, and deleted too."
 
@@ -273,5 +274,5 @@ class LaunchScreen(AppScreen):
             self._follow(self._board.keys.index(before))
         total, shown = len(self.launch.items), self._board.count
         count = f"{total:,}" if shown == total else f"{shown:,} of {total:,}"
-        self.query_one("#launch-panel").border_title = Content(f"{count} sandboxes")
+        self.query_one("#launch-panel").border_title = Content(f"{count} sandbox{'es' * (count != '1')}")
         self.update_chrome()

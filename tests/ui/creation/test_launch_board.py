@@ -56,3 +56,11 @@ async def test_a_smaller_window_is_filled_anew_when_nothing_else_happens():
         view = app.screen.view
         await until(pilot, lambda: view.size.width < 80 and view.virtual_size.width <= view.size.width)
         assert view.virtual_size != Size(0, 0)
+
+
+async def test_a_launch_of_one_is_of_one_sandbox():
+    app = World(fleet=0)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await launched(pilot, ["only"])
+        await until(pilot, lambda: "─ 1 sandbox ─" in text_of(app))
